@@ -19,7 +19,8 @@ enum class Fp8Rounding : std::uint8_t { ties_even, ties_lower };
 
 /// What happens above the largest finite value.
 /// satfinite: infinities and overflow become ±448 or ±57344.
-/// nonsat: E4M3 gives NaN above 464 (448 < |x| <= 464 rounds down to 448), E5M2 gives infinity from 61440 on.
+/// nonsat: E4M3 gives NaN above 464 (448 < |x| <= 464 rounds down to 448), E5M2 gives infinity from 61440 on. (61440 is
+/// a tie: with ties_lower it stays 57344.)
 enum class Fp8Overflow : std::uint8_t { satfinite, nonsat };
 
 struct Fp8Mode {
