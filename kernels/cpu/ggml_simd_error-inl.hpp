@@ -1,0 +1,163 @@
+// Quantise, dequantise and compare without writing blocks, compiled once per instruction set.
+// Include after ggml_simd_plain-inl.hpp; the guard toggles per target.
+
+#if defined(REFUTE_KERNELS_CPU_GGML_SIMD_ERROR_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef REFUTE_KERNELS_CPU_GGML_SIMD_ERROR_INL
+#undef REFUTE_KERNELS_CPU_GGML_SIMD_ERROR_INL
+#else
+#define REFUTE_KERNELS_CPU_GGML_SIMD_ERROR_INL
+#endif
+
+#if HWY_TARGET != HWY_SCALAR  // which has no vectors: the scalar kernels serve it
+HWY_BEFORE_NAMESPACE();
+namespace refute::kernels::HWY_NAMESPACE {
+
+/// The largest magnitude's bits; NaN and infinity are above every finite number.
+HWY_INLINE std::uint32_t MostMagnitudeBits(const float* x, std::size_t count) {
+  const I32 d;
+  const auto magnitude = [&](std::size_t i) HWY_ATTR {
+    return hn::And(hn::BitCast(d, hn::LoadU(F32(), x + i)), hn::Set(d, 0x7FFFFFFF));
+  };
+  auto most0 = hn::Zero(d), most1 = most0, most2 = most0, most3 = most0;
+  std::size_t i = 0;
+  for (; i + 4 * kF32Lanes <= count; i += 4 * kF32Lanes) {
+    most0 = hn::Max(most0, magnitude(i));
+    most1 = hn::Max(most1, magnitude(i + kF32Lanes));
+    most2 = hn::Max(most2, magnitude(i + 2 * kF32Lanes));
+    most3 = hn::Max(most3, magnitude(i + 3 * kF32Lanes));
+  }
+  const auto most = hn::Max(hn::Max(most0, most1), hn::Max(most2, most3));
+  auto bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(d, most)));
+  for (; i < count; ++i) bits = std::max(bits, std::bit_cast<std::uint32_t>(x[i]) & 0x7FFFFFFFu);
+  return bits;
+}
+
+/// Looks in pieces that stay in the first-level cache, so that finding out where costs no second
+/// pass over everything.
+std::size_t FirstNonFinite(std::span<const float> x) {
+  constexpr std::size_t kPiece = 4096;
+  for (std::size_t at = 0; at < x.size(); at += kPiece) {
+    const auto piece = x.subspan(at, std::min(kPiece, x.size() - at));
+    if (MostMagnitudeBits(piece.data(), piece.size()) < gd::kInfinityBits) continue;
+    return at + gd::first_non_finite(piece);
+  }
+  return x.size();
+}
+
+HWY_INLINE void RoundTripQ8_0(const float* x, float* y) {
+  const F32 d;
+  const float scale = PeakMagnitude(x) / 127.0f;
+  const float inverse = gd::inverse_or_zero(scale);
+  if (!std::isfinite(inverse)) return gd::round_trip_scalar(GgmlFormat::q8_0, x, y);
+  const VF stored = hn::Set(d, gd::half_to_float(gd::float_to_half(scale)));
+  for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
+    const VI code = RoundAway(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, inverse)));
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), stored), d, y + j);
+  }
+}
+
+HWY_INLINE void RoundTripQ4_0(const float* x, float* y) {
+  const F32 d;
+  const I32 di;
+  const float scale = SignedPeak(x) / -8;
+  const float inverse = gd::inverse_or_zero(scale);
+  if (!std::isfinite(inverse)) return gd::round_trip_scalar(GgmlFormat::q4_0, x, y);
+  const VF stored = hn::Set(d, gd::half_to_float(gd::float_to_half(scale)));
+  for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
+    const VF scaled = hn::Mul(hn::LoadU(d, x + j), hn::Set(d, inverse));
+    const VI raised = hn::ConvertTo(di, hn::Add(scaled, hn::Set(d, 8.5f)));
+    const VI code = hn::Sub(hn::Min(raised, hn::Set(di, 15)), hn::Set(di, 8));
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), stored), d, y + j);
+  }
+}
+
+template <void (*kOne)(const float*, float*)>
+void RoundTripEach(const float* x, float* y, std::size_t blocks) {
+  for (std::size_t b = 0; b < blocks; ++b) kOne(x + b * gd::kBlock, y + b * gd::kBlock);
+}
+
+gd::RoundTrip RoundTripOf(GgmlFormat format) {
+  if (format == GgmlFormat::q8_0) return RoundTripEach<RoundTripQ8_0>;
+  if (format == GgmlFormat::q4_0) return RoundTripEach<RoundTripQ4_0>;
+  return nullptr;
+}
+
+/// |x − y| with NaN as infinity.
+HWY_INLINE VF ErrorMagnitude(VF x, VF y) {
+  const VF difference = hn::Sub(x, y);
+  const VF infinity = hn::BitCast(F32(), hn::Set(I32(), 0x7F800000));
+  return hn::IfThenElse(hn::Eq(difference, difference), hn::Abs(difference), infinity);
+}
+
+/// Raises the run's largest error where these values have a larger one. That is rare, so only then
+/// is its place looked for.
+HWY_INLINE void RaiseLargest(const float* x, const float* y, std::size_t count, std::size_t at,
+                             gd::RunSums& sums) {
+  const F32 d;
+  VF most = hn::Zero(d);
+  for (std::size_t i = 0; i < count; i += kF32Lanes) {
+    most = hn::Max(most, ErrorMagnitude(hn::LoadU(d, x + i), hn::LoadU(d, y + i)));
+  }
+  const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
+  if (!(largest > sums.max_abs)) return;
+  for (std::size_t i = 0; i < count; i += kF32Lanes) {
+    const VF error = ErrorMagnitude(hn::LoadU(d, x + i), hn::LoadU(d, y + i));
+    const auto where = hn::FindFirstTrue(d, hn::Eq(error, hn::Set(d, largest)));
+    if (where < 0) continue;
+    sums.max_abs = largest;
+    sums.max_index = at + i + static_cast<std::size_t>(where);
+    return;
+  }
+}
+
+using F64 = hn::ScalableTag<double>;
+constexpr std::size_t kParts = gd::kErrorLanes / std::min(gd::kErrorLanes, hn::MaxLanes(F64()));
+
+/// One lane array of RunSums, in vectors.
+struct DoubleLanes {
+  hn::VFromD<F64> part[kParts];
+
+  HWY_INLINE explicit DoubleLanes(const gd::RunSums::Lanes& from) {
+    for (std::size_t k = 0; k < kParts; ++k)
+      part[k] = hn::LoadU(F64(), from.data() + k * hn::MaxLanes(F64()));
+  }
+  HWY_INLINE void store(gd::RunSums::Lanes& to) const {
+    for (std::size_t k = 0; k < kParts; ++k)
+      hn::StoreU(part[k], F64(), to.data() + k * hn::MaxLanes(F64()));
+  }
+};
+
+/// ggml_detail::compare_run. Products of two f32 are exact in f64, so a fused multiply-add rounds
+/// where a separate addition would: the bits are the same with and without it.
+void CompareRun(const float* x, const float* y, std::size_t count, std::size_t at,
+                gd::RunSums& sums) {
+  const F64 d;
+  const hn::Rebind<float, F64> df;
+  constexpr std::size_t kStep = std::max(kF32Lanes, gd::kErrorLanes);
+  const std::size_t vectors = count - count % kStep;
+  DoubleLanes d2(sums.d2), x2(sums.x2), y2(sums.y2), xy(sums.xy);
+  for (std::size_t i = 0; i < vectors; i += gd::kErrorLanes) {
+    for (std::size_t k = 0; k < kParts; ++k) {
+      const auto xf = hn::LoadU(df, x + i + k * hn::MaxLanes(d));
+      const auto yf = hn::LoadU(df, y + i + k * hn::MaxLanes(d));
+      const auto dd = hn::PromoteTo(d, hn::Sub(xf, yf));
+      const auto xd = hn::PromoteTo(d, xf), yd = hn::PromoteTo(d, yf);
+      d2.part[k] = hn::MulAdd(dd, dd, d2.part[k]);
+      x2.part[k] = hn::MulAdd(xd, xd, x2.part[k]);
+      y2.part[k] = hn::MulAdd(yd, yd, y2.part[k]);
+      xy.part[k] = hn::MulAdd(xd, yd, xy.part[k]);
+    }
+  }
+  d2.store(sums.d2);
+  x2.store(sums.x2);
+  y2.store(sums.y2);
+  xy.store(sums.xy);
+  RaiseLargest(x, y, vectors, at, sums);
+  gd::compare_run(x + vectors, y + vectors, count - vectors, at + vectors, sums);
+}
+
+}  // namespace refute::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
+
+#endif  // per-target guard
