@@ -49,9 +49,9 @@ void DequantizeEach(const std::uint8_t* y, float* x, std::size_t blocks) {
   for (std::size_t b = 0; b < blocks; ++b) kOne(y + b * kBytes, x + b * kValues);
 }
 
-template <auto kQuantize, auto kDequantize, GgmlFormat kFormat>
+template <GgmlFormat kFormat, auto kEncode, auto kDequantize>
 constexpr gd::BlockCodec PlainCodec() {
-  return {QuantizeEach<kQuantize, gd::kBlock, bytes_of(kFormat)>,
+  return {QuantizeByFours<kFormat, kEncode>,
           DequantizeEach<kDequantize, gd::kBlock, bytes_of(kFormat)>};
 }
 
@@ -65,11 +65,11 @@ constexpr gd::BlockCodec SuperCodec() {
 constexpr std::array<gd::BlockCodec, kGgmlFormats.size()> kCodecs = {{
     {QuantizeSixteenBits<GgmlFormat::f16>, DequantizeSixteenBits<GgmlFormat::f16>},
     {QuantizeSixteenBits<GgmlFormat::bf16>, DequantizeSixteenBits<GgmlFormat::bf16>},
-    PlainCodec<QuantizeCentred<8>, DequantizeQ4_0, GgmlFormat::q4_0>(),
-    PlainCodec<QuantizeAffine<15>, DequantizeQ4_1, GgmlFormat::q4_1>(),
-    PlainCodec<QuantizeCentred<16>, DequantizeQ5_0, GgmlFormat::q5_0>(),
-    PlainCodec<QuantizeAffine<31>, DequantizeQ5_1, GgmlFormat::q5_1>(),
-    PlainCodec<QuantizeQ8_0, DequantizeQ8_0, GgmlFormat::q8_0>(),
+    PlainCodec<GgmlFormat::q4_0, EncodeCentred<8>, DequantizeQ4_0>(),
+    PlainCodec<GgmlFormat::q4_1, EncodeAffine<15>, DequantizeQ4_1>(),
+    PlainCodec<GgmlFormat::q5_0, EncodeCentred<16>, DequantizeQ5_0>(),
+    PlainCodec<GgmlFormat::q5_1, EncodeAffine<31>, DequantizeQ5_1>(),
+    PlainCodec<GgmlFormat::q8_0, EncodeQ8_0, DequantizeQ8_0>(),
     SuperCodec<FitAffineGroups<gd::kQ2kSearch, 16>, gd::finish_q2_k, 16, DequantizeQ2K,
                GgmlFormat::q2_k>(),
     SuperCodec<FitCentredGroups<FitQ3>, gd::finish_q3_k, 16, DequantizeQ3K, GgmlFormat::q3_k>(),
@@ -80,7 +80,8 @@ constexpr std::array<gd::BlockCodec, kGgmlFormats.size()> kCodecs = {{
     SuperCodec<FitCentredGroups<FitQ6>, gd::finish_q6_k, 16, DequantizeQ6K, GgmlFormat::q6_k>(),
     {QuantizeIq4NlBlocks,
      DequantizeEach<DequantizeIq4Nl, gd::kBlock, bytes_of(GgmlFormat::iq4_nl)>},
-    PlainCodec<QuantizeMxfp4, DequantizeMxfp4, GgmlFormat::mxfp4>(),
+    {QuantizeEach<QuantizeMxfp4, gd::kBlock, bytes_of(GgmlFormat::mxfp4)>,
+     DequantizeEach<DequantizeMxfp4, gd::kBlock, bytes_of(GgmlFormat::mxfp4)>},
 }};
 
 const gd::BlockCodec& CodecOf(GgmlFormat format) {

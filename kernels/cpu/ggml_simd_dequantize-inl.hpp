@@ -253,27 +253,6 @@ HWY_INLINE void DequantizeQ6K(const std::uint8_t* y, float* x) {
   }
 }
 
-/// binary16 bits in 32-bit lanes to f32, exactly, NaN made quiet. A subnormal is (1 + m/1024)·2^-14
-/// less 2^-14, both of them normal.
-HWY_INLINE hn::VFromD<U32> FromHalfBits(hn::VFromD<U32> half) {
-  const U32 d;
-  const I32 di;
-  const F32 df;
-  const auto above = [&](auto v, std::uint32_t bound) HWY_ATTR {
-    return hn::RebindMask(d, hn::Gt(hn::BitCast(di, v), hn::BitCast(di, hn::Set(d, bound))));
-  };
-  const auto sign = hn::ShiftLeft<16>(hn::And(half, hn::Set(d, 0x8000u)));
-  const auto magnitude = hn::ShiftLeft<13>(hn::And(half, hn::Set(d, 0x7FFFu)));
-  const auto normal = hn::Add(magnitude, hn::Set(d, 112u << 23));
-  const auto raised = hn::BitCast(df, hn::Add(magnitude, hn::Set(d, 113u << 23)));
-  const auto subnormal = hn::BitCast(d, hn::Sub(raised, hn::Set(df, 0x1p-14f)));
-  const auto quiet = hn::IfThenElseZero(above(magnitude, 31u << 23), hn::Set(d, gd::kQuietBit));
-  const auto special = hn::Or(hn::Or(magnitude, hn::Set(d, gd::kInfinityBits)), quiet);
-  auto bits = hn::IfThenElse(above(magnitude, (1u << 23) - 1), normal, subnormal);
-  bits = hn::IfThenElse(above(magnitude, (31u << 23) - 1), special, bits);
-  return hn::Or(sign, bits);
-}
-
 template <GgmlFormat kFormat>
 void DequantizeSixteenBits(const std::uint8_t* y, float* x, std::size_t count) {
   const U32 d;
@@ -283,7 +262,7 @@ void DequantizeSixteenBits(const std::uint8_t* y, float* x, std::size_t count) {
   std::size_t i = 0;
   for (; i + kF32Lanes <= count; i += kF32Lanes) {
     const auto wide = hn::PromoteTo(d, hn::BitCast(d16, hn::LoadU(d8, y + 2 * i)));
-    const auto bits = kFormat == GgmlFormat::f16 ? FromHalfBits(wide) : hn::ShiftLeft<16>(wide);
+    const auto bits = kFormat == GgmlFormat::f16 ? FromHalfBits(d, wide) : hn::ShiftLeft<16>(wide);
     hn::StoreU(hn::BitCast(df, bits), df, x + i);
   }
   gd::scalar_codec(kFormat).dequantize(y + 2 * i, x + i, count - i);

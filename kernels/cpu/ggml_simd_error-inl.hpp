@@ -44,41 +44,47 @@ std::size_t FirstNonFinite(std::span<const float> x) {
   return x.size();
 }
 
-HWY_INLINE void RoundTripQ8_0(const float* x, float* y) {
+HWY_INLINE void RoundTripQ8_0(const float* x, const FourHeaders& h, std::size_t b, float* y) {
   const F32 d;
-  const float scale = PeakMagnitude(x) / 127.0f;
-  const float inverse = gd::inverse_or_zero(scale);
-  if (!std::isfinite(inverse)) return gd::round_trip_scalar(GgmlFormat::q8_0, x, y);
-  const VF stored = hn::Set(d, gd::half_to_float(gd::float_to_half(scale)));
   for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
-    const VI code = RoundAway(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, inverse)));
-    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), stored), d, y + j);
+    const VI code = RoundAway(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, h.inverse[b])));
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), hn::Set(d, h.stored[b])), d, y + j);
   }
 }
 
-HWY_INLINE void RoundTripQ4_0(const float* x, float* y) {
+HWY_INLINE void RoundTripQ4_0(const float* x, const FourHeaders& h, std::size_t b, float* y) {
   const F32 d;
   const I32 di;
-  const float scale = SignedPeak(x) / -8;
-  const float inverse = gd::inverse_or_zero(scale);
-  if (!std::isfinite(inverse)) return gd::round_trip_scalar(GgmlFormat::q4_0, x, y);
-  const VF stored = hn::Set(d, gd::half_to_float(gd::float_to_half(scale)));
   for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
-    const VF scaled = hn::Mul(hn::LoadU(d, x + j), hn::Set(d, inverse));
+    const VF scaled = hn::Mul(hn::LoadU(d, x + j), hn::Set(d, h.inverse[b]));
     const VI raised = hn::ConvertTo(di, hn::Add(scaled, hn::Set(d, 8.5f)));
     const VI code = hn::Sub(hn::Min(raised, hn::Set(di, 15)), hn::Set(di, 8));
-    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), stored), d, y + j);
+    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), hn::Set(d, h.stored[b])), d, y + j);
   }
 }
 
-template <void (*kOne)(const float*, float*)>
-void RoundTripEach(const float* x, float* y, std::size_t blocks) {
-  for (std::size_t b = 0; b < blocks; ++b) kOne(x + b * gd::kBlock, y + b * gd::kBlock);
+template <GgmlFormat kFormat, auto kOne>
+void RoundTripByFours(const float* x, float* y, std::size_t blocks) {
+  std::size_t at = 0;
+  for (; at + kFour <= blocks; at += kFour) {
+    const FourHeaders h = HeadersOf<kFormat>(x + at * gd::kBlock);
+    for (std::size_t b = 0; b < kFour; ++b) {
+      const std::size_t i = (at + b) * gd::kBlock;
+      if (HWY_UNLIKELY(!h.ordinary(b))) {
+        gd::round_trip_scalar(kFormat, x + i, y + i);
+      } else {
+        kOne(x + i, h, b, y + i);
+      }
+    }
+  }
+  for (; at < blocks; ++at) {
+    gd::round_trip_scalar(kFormat, x + at * gd::kBlock, y + at * gd::kBlock);
+  }
 }
 
 gd::RoundTrip RoundTripOf(GgmlFormat format) {
-  if (format == GgmlFormat::q8_0) return RoundTripEach<RoundTripQ8_0>;
-  if (format == GgmlFormat::q4_0) return RoundTripEach<RoundTripQ4_0>;
+  if (format == GgmlFormat::q8_0) return RoundTripByFours<GgmlFormat::q8_0, RoundTripQ8_0>;
+  if (format == GgmlFormat::q4_0) return RoundTripByFours<GgmlFormat::q4_0, RoundTripQ4_0>;
   return nullptr;
 }
 

@@ -1,6 +1,6 @@
 // Quantisers of the formats of 32 values and of the 16-bit floats, compiled once per instruction
 // set. Vectors handle the ordinary block; a block whose inverse scale is not finite (a peak below
-// about 1e-37, a range that overflows) goes to the scalar code, which defines what becomes of it.
+// about 1e-37) or whose range overflows goes to the scalar code, which defines what becomes of it.
 // Include after hwy/highway.h; the guard toggles per target.
 
 #if defined(REFUTE_KERNELS_CPU_GGML_SIMD_PLAIN_INL) == defined(HWY_TARGET_TOGGLE)
@@ -31,41 +31,208 @@ HWY_INLINE void StoreBytes(VI codes, std::uint8_t* out) {
   hn::StoreU(hn::DemoteTo(d8, codes), d8, out);
 }
 
-struct BlockRange {
-  float least, most;
+/// Headers are made for four blocks at a time, one per lane of a 128-bit vector: reductions,
+/// divisions and the rounding to binary16 cost a quarter then.
+constexpr std::size_t kFour = 4;
+using F32x4 = hn::FixedTag<float, kFour>;
+using I32x4 = hn::RebindToSigned<F32x4>;
+using VF4 = hn::VFromD<F32x4>;
+
+struct LeastOf {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::Min(a, b);
+  }
 };
 
-HWY_INLINE BlockRange RangeOf(const float* x) {
-  const F32 d;
-  auto least = hn::LoadU(d, x);
-  auto most = least;
-  for (std::size_t j = kF32Lanes; j < gd::kBlock; j += kF32Lanes) {
-    const auto v = hn::LoadU(d, x + j);
-    least = hn::Min(least, v);
-    most = hn::Max(most, v);
+struct MostOf {
+  template <class V>
+  HWY_INLINE V operator()(V a, V b) const {
+    return hn::Max(a, b);
   }
-  return {hn::GetLane(hn::MinOfLanes(d, least)), hn::GetLane(hn::MaxOfLanes(d, most))};
-}
+};
 
-HWY_INLINE float PeakMagnitude(const float* x) {
-  const F32 d;
-  auto most = hn::Abs(hn::LoadU(d, x));
-  for (std::size_t j = kF32Lanes; j < gd::kBlock; j += kF32Lanes) {
-    most = hn::Max(most, hn::Abs(hn::LoadU(d, x + j)));
+/// Combines the 128-bit parts of a vector.
+template <class Pick, class D>
+HWY_INLINE VF4 FoldParts(D d, hn::VFromD<D> v, Pick pick) {
+  if constexpr (hn::MaxLanes(d) == kFour) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return FoldParts(half, pick(hn::LowerHalf(half, v), hn::UpperHalf(half, v)), pick);
   }
-  return hn::GetLane(hn::MaxOfLanes(d, most));
 }
 
-/// The first value of largest magnitude; +0 for zeros.
-HWY_INLINE float SignedPeak(const float* x) {
-  const BlockRange range = RangeOf(x);
-  if (range.most > -range.least) return range.most;
-  if (range.most < -range.least) return range.least;
-  if (range.most == 0.0f) return 0.0f;
-  return *std::find_if(x, x + gd::kBlock, [&](float v) { return std::fabs(v) == range.most; });
+/// Lane b of the result is the least or the largest of all lanes of v[b].
+template <class Pick>
+HWY_INLINE VF4 ReduceFour(const VF (&v)[kFour], Pick pick) {
+  const F32 d;
+  const hn::Repartition<double, F32> pairs;
+  const auto interleave = [&](VF a, VF b) HWY_ATTR {
+    return pick(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+  };
+  const auto low = hn::BitCast(pairs, interleave(v[0], v[1]));
+  const auto high = hn::BitCast(pairs, interleave(v[2], v[3]));
+  const VF all = pick(hn::BitCast(d, hn::InterleaveLower(pairs, low, high)),
+                      hn::BitCast(d, hn::InterleaveUpper(pairs, low, high)));
+  return FoldParts(d, all, pick);
 }
 
-/// Codes by truncation of x·inverse + bias after subtracting least; at most top.
+/// Least or largest value, or magnitude, of each of four blocks.
+template <bool kMagnitude, class Pick>
+HWY_INLINE VF4 PickOfFour(const float* x, Pick pick) {
+  const F32 d;
+  const auto load = [&](const float* p) HWY_ATTR {
+    return kMagnitude ? hn::Abs(hn::LoadU(d, p)) : hn::LoadU(d, p);
+  };
+  VF v[kFour];
+  for (std::size_t b = 0; b < kFour; ++b) {
+    const float* const block = x + b * gd::kBlock;
+    v[b] = load(block);
+    for (std::size_t j = kF32Lanes; j < gd::kBlock; j += kF32Lanes)
+      v[b] = pick(v[b], load(block + j));
+  }
+  return ReduceFour(v, pick);
+}
+
+/// What the blocks' headers say, and what encoding them takes. Where `ordinary` is false the block
+/// is for the scalar code.
+struct FourHeaders {
+  HWY_ALIGN float least[kFour];
+  HWY_ALIGN float inverse[kFour];
+  HWY_ALIGN float stored[kFour];  ///< the scale as binary16 keeps it
+  HWY_ALIGN std::uint32_t scale_bits[kFour];
+  HWY_ALIGN std::uint32_t least_bits[kFour];
+  bool all_ordinary;
+
+  bool ordinary(std::size_t b) const { return all_ordinary || std::isfinite(inverse[b]); }
+};
+
+/// Finite f32 to binary16 bits, in 32-bit lanes: the arithmetic of float_to_half without branches.
+template <class D, class V = hn::VFromD<D>>
+HWY_INLINE V HalfBits(D d, V bits) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<float, D> df;
+  const auto below = [&](V v, std::uint32_t bound) HWY_ATTR {
+    return hn::RebindMask(d, hn::Lt(hn::BitCast(di, v), hn::BitCast(di, hn::Set(d, bound))));
+  };
+  const V magnitude = hn::And(bits, hn::Set(d, 0x7FFFFFFFu));
+  const V sign = hn::ShiftRight<16>(hn::AndNot(hn::Set(d, 0x7FFFFFFFu), bits));
+  const V odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d, 1u));
+  const V rounded = hn::Add(hn::Add(magnitude, hn::Set(d, 0xFFFu - (112u << 23))), odd);
+  const auto sum = hn::Add(hn::BitCast(df, magnitude), hn::Set(df, 0.5f));
+  const V subnormal = hn::Sub(hn::BitCast(d, sum), hn::Set(d, 0x3F000000u));
+  const V half =
+      hn::IfThenElse(below(magnitude, 0x38800000u), subnormal, hn::ShiftRight<13>(rounded));
+  return hn::Or(sign, hn::IfThenElse(below(magnitude, 0x477FF000u), half, hn::Set(d, 0x7C00u)));
+}
+
+/// binary16 bits in 32-bit lanes to f32, exactly, NaN made quiet. A subnormal is (1 + m/1024)·2^-14
+/// less 2^-14, both of them normal.
+template <class D, class V = hn::VFromD<D>>
+HWY_INLINE V FromHalfBits(D d, V half) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<float, D> df;
+  const auto above = [&](V v, std::uint32_t bound) HWY_ATTR {
+    return hn::RebindMask(d, hn::Gt(hn::BitCast(di, v), hn::BitCast(di, hn::Set(d, bound))));
+  };
+  const V sign = hn::ShiftLeft<16>(hn::And(half, hn::Set(d, 0x8000u)));
+  const V magnitude = hn::ShiftLeft<13>(hn::And(half, hn::Set(d, 0x7FFFu)));
+  const V normal = hn::Add(magnitude, hn::Set(d, 112u << 23));
+  const auto raised = hn::BitCast(df, hn::Add(magnitude, hn::Set(d, 113u << 23)));
+  const V subnormal = hn::BitCast(d, hn::Sub(raised, hn::Set(df, 0x1p-14f)));
+  const V quiet = hn::IfThenElseZero(above(magnitude, 31u << 23), hn::Set(d, gd::kQuietBit));
+  const V special = hn::Or(hn::Or(magnitude, hn::Set(d, gd::kInfinityBits)), quiet);
+  V bits = hn::IfThenElse(above(magnitude, (1u << 23) - 1), normal, subnormal);
+  bits = hn::IfThenElse(above(magnitude, (31u << 23) - 1), special, bits);
+  return hn::Or(sign, bits);
+}
+
+/// Fills in all but `least` from four scales. A scale of zero has the inverse zero.
+HWY_INLINE void SetScales(VF4 scale, FourHeaders& h) {
+  const F32x4 d;
+  const hn::RebindToUnsigned<F32x4> du;
+  const auto zero = hn::Eq(scale, hn::Zero(d));
+  const VF4 inverse = hn::IfThenZeroElse(zero, hn::Div(hn::Set(d, 1.0f), scale));
+  const auto finite = hn::Lt(hn::Abs(inverse), hn::Set(d, HUGE_VALF));
+  const auto half = HalfBits(du, hn::BitCast(du, scale));
+  hn::Store(inverse, d, h.inverse);
+  hn::Store(half, du, h.scale_bits);
+  hn::Store(hn::BitCast(d, FromHalfBits(du, half)), d, h.stored);
+  h.all_ordinary = hn::AllTrue(d, finite);
+}
+
+HWY_INLINE FourHeaders HeadersQ8_0(const float* x) {
+  FourHeaders h;
+  SetScales(hn::Div(PickOfFour<true>(x, MostOf()), hn::Set(F32x4(), 127.0f)), h);
+  return h;
+}
+
+/// The first value of largest magnitude of each block, with its sign; +0 for zeros.
+HWY_INLINE VF4 SignedPeaks(const float* x) {
+  const F32x4 d;
+  const VF4 most = PickOfFour<false>(x, MostOf());
+  const VF4 least = PickOfFour<false>(x, LeastOf());
+  const VF4 peak = hn::IfThenElse(hn::Gt(most, hn::Neg(least)), most, least);
+  const auto tie = hn::Eq(most, hn::Neg(least));
+  if (HWY_LIKELY(hn::AllFalse(d, tie))) return peak;
+  HWY_ALIGN float peaks[kFour], magnitudes[kFour];
+  hn::Store(peak, d, peaks);
+  hn::Store(most, d, magnitudes);
+  for (std::size_t b = 0; b < kFour; ++b) {
+    const float* const block = x + b * gd::kBlock;
+    if (magnitudes[b] != std::fabs(peaks[b])) continue;
+    peaks[b] =
+        magnitudes[b] == 0.0f ? 0.0f : *std::find_if(block, block + gd::kBlock, [&](float v) {
+          return std::fabs(v) == magnitudes[b];
+        });
+  }
+  return hn::Load(d, peaks);
+}
+
+/// Q4_0 (half = 8) and Q5_0 (half = 16).
+HWY_INLINE FourHeaders HeadersCentred(const float* x, int half) {
+  FourHeaders h;
+  SetScales(hn::Div(SignedPeaks(x), hn::Set(F32x4(), static_cast<float>(-half))), h);
+  return h;
+}
+
+/// Q4_1 (top = 15) and Q5_1 (top = 31).
+HWY_INLINE FourHeaders HeadersAffine(const float* x, int top) {
+  const F32x4 d;
+  const hn::RebindToUnsigned<F32x4> du;
+  FourHeaders h;
+  VF4 least = PickOfFour<false>(x, LeastOf());
+  const VF4 most = PickOfFour<false>(x, MostOf());
+  // The difference of zeros is +0 for ggml, whose least and largest are then one and the same zero.
+  const VF4 range = hn::IfThenZeroElse(hn::Eq(most, least), hn::Sub(most, least));
+  const VF4 scale = hn::Div(range, hn::Set(d, static_cast<float>(top)));
+  hn::Store(least, d, h.least);
+  if (!hn::AllFalse(d, hn::Eq(least, hn::Zero(d)))) {
+    // Which zero it is shows in the stored minimum; the vector minimum does not say.
+    for (std::size_t b = 0; b < kFour; ++b) {
+      const float* const block = x + b * gd::kBlock;
+      if (h.least[b] == 0.0f) h.least[b] = *std::find(block, block + gd::kBlock, 0.0f);
+    }
+    least = hn::Load(d, h.least);
+  }
+  SetScales(scale, h);
+  hn::Store(HalfBits(du, hn::BitCast(du, least)), du, h.least_bits);
+  // A range that overflowed has the inverse zero; it must not pass for ordinary.
+  if (!hn::AllTrue(d, hn::Lt(scale, hn::Set(d, HUGE_VALF)))) {
+    h.all_ordinary = false;
+    const VF4 inverse = hn::Load(d, h.inverse);
+    const auto overflowed = hn::Eq(scale, hn::Set(d, HUGE_VALF));
+    hn::Store(hn::IfThenElse(overflowed, hn::Set(d, HUGE_VALF), inverse), d, h.inverse);
+  }
+  return h;
+}
+
+HWY_INLINE void StoreHalf(std::uint32_t bits, std::uint8_t* y) {
+  gd::store_u16(y, static_cast<std::uint16_t>(bits));
+}
+
+/// Codes by truncation of (x − least)·inverse + bias; at most top.
 HWY_INLINE void TruncatedCodes(const float* x, float least, float inverse, float bias, int top,
                                std::uint8_t* codes) {
   const F32 d;
@@ -95,38 +262,23 @@ HWY_INLINE void StoreFifthBits(const std::uint8_t* codes, std::uint8_t* out) {
   }
 }
 
-/// Q4_0 and Q5_0.
+/// Each of these encodes block b of four whose headers are known to be ordinary.
 template <int kHalf>
-HWY_INLINE void QuantizeCentred(const float* x, std::uint8_t* y) {
-  const float scale = SignedPeak(x) / -kHalf;
-  const float inverse = gd::inverse_or_zero(scale);
-  if (!std::isfinite(inverse))
-    return kHalf == 8 ? gd::quantize_q4_0(x, y) : gd::quantize_q5_0(x, y);
+HWY_INLINE void EncodeCentred(const float* x, const FourHeaders& h, std::size_t b,
+                              std::uint8_t* y) {
   HWY_ALIGN std::uint8_t codes[gd::kBlock];
-  TruncatedCodes(x, 0.0f, inverse, kHalf + 0.5f, 2 * kHalf - 1, codes);
-  gd::store_half(y, scale);
+  TruncatedCodes(x, 0.0f, h.inverse[b], kHalf + 0.5f, 2 * kHalf - 1, codes);
+  StoreHalf(h.scale_bits[b], y);
   if constexpr (kHalf == 16) StoreFifthBits(codes, y + 2);
   PackNibbles(codes, y + (kHalf == 16 ? 6 : 2));
 }
 
-/// Q4_1 and Q5_1.
 template <int kTop>
-HWY_INLINE void QuantizeAffine(const float* x, std::uint8_t* y) {
-  BlockRange range = RangeOf(x);
-  if (range.least == 0.0f) {
-    // Which zero it is shows in the stored minimum; the vector minimum does not say.
-    range.least = *std::find(x, x + gd::kBlock, 0.0f);
-    if (range.most == 0.0f) range.most = range.least;
-  }
-  const float scale = (range.most - range.least) / kTop;
-  const float inverse = gd::inverse_or_zero(scale);
-  if (!std::isfinite(scale) || !std::isfinite(inverse)) {
-    return kTop == 15 ? gd::quantize_q4_1(x, y) : gd::quantize_q5_1(x, y);
-  }
+HWY_INLINE void EncodeAffine(const float* x, const FourHeaders& h, std::size_t b, std::uint8_t* y) {
   HWY_ALIGN std::uint8_t codes[gd::kBlock];
-  TruncatedCodes(x, range.least, inverse, 0.5f, kTop, codes);
-  gd::store_half(y, scale);
-  gd::store_half(y + 2, range.least);
+  TruncatedCodes(x, h.least[b], h.inverse[b], 0.5f, kTop, codes);
+  StoreHalf(h.scale_bits[b], y);
+  StoreHalf(h.least_bits[b], y + 2);
   if constexpr (kTop == 31) StoreFifthBits(codes, y + 4);
   PackNibbles(codes, y + (kTop == 31 ? 8 : 4));
 }
@@ -139,17 +291,44 @@ HWY_INLINE VI RoundAway(VF v) {
   return hn::ConvertTo(I32(), hn::Add(v, hn::CopySignToAbs(below_half, v)));
 }
 
-HWY_INLINE void QuantizeQ8_0(const float* x, std::uint8_t* y) {
+HWY_INLINE void EncodeQ8_0(const float* x, const FourHeaders& h, std::size_t b, std::uint8_t* y) {
   const F32 d;
   const hn::Rebind<std::int8_t, I32> d8;
-  const float scale = PeakMagnitude(x) / 127.0f;
-  const float inverse = gd::inverse_or_zero(scale);
-  if (!std::isfinite(inverse)) return gd::quantize_q8_0(x, y);
-  gd::store_half(y, scale);
+  StoreHalf(h.scale_bits[b], y);
   for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
-    const auto code = RoundAway(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, inverse)));
+    const auto code = RoundAway(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, h.inverse[b])));
     hn::StoreU(hn::DemoteTo(d8, code), d8, reinterpret_cast<std::int8_t*>(y + 2 + j));
   }
+}
+
+template <GgmlFormat kFormat>
+HWY_INLINE FourHeaders HeadersOf(const float* x) {
+  if constexpr (kFormat == GgmlFormat::q8_0) return HeadersQ8_0(x);
+  if constexpr (kFormat == GgmlFormat::q4_0) return HeadersCentred(x, 8);
+  if constexpr (kFormat == GgmlFormat::q5_0) return HeadersCentred(x, 16);
+  if constexpr (kFormat == GgmlFormat::q4_1) return HeadersAffine(x, 15);
+  if constexpr (kFormat == GgmlFormat::q5_1) return HeadersAffine(x, 31);
+}
+
+/// Four blocks at a time; what is left over, and what is not ordinary, by the scalar codec.
+template <GgmlFormat kFormat, auto kEncode>
+void QuantizeByFours(const float* x, std::uint8_t* y, std::size_t blocks) {
+  constexpr std::size_t kBytes = ggml_info(kFormat).block_bytes;
+  const gd::BlockCodec& scalar = gd::scalar_codec(kFormat);
+  std::size_t at = 0;
+  for (; at + kFour <= blocks; at += kFour) {
+    const FourHeaders h = HeadersOf<kFormat>(x + at * gd::kBlock);
+    for (std::size_t b = 0; b < kFour; ++b) {
+      const float* const from = x + (at + b) * gd::kBlock;
+      std::uint8_t* const to = y + (at + b) * kBytes;
+      if (HWY_UNLIKELY(!h.ordinary(b))) {
+        scalar.quantize(from, to, 1);
+      } else {
+        kEncode(from, h, b, to);
+      }
+    }
+  }
+  scalar.quantize(x + at * gd::kBlock, y + at * kBytes, blocks - at);
 }
 
 /// How many of the bounds each value passes: strictly, or by reaching them.
@@ -164,6 +343,28 @@ HWY_INLINE VI CountPassed(VF v, const std::array<float, kCount>& bounds) {
     count = hn::Sub(count, hn::VecFromMask(di, hn::RebindMask(di, passed)));
   }
   return count;
+}
+
+HWY_INLINE float PeakMagnitude(const float* x) {
+  const F32 d;
+  auto most = hn::Abs(hn::LoadU(d, x));
+  for (std::size_t j = kF32Lanes; j < gd::kBlock; j += kF32Lanes) {
+    most = hn::Max(most, hn::Abs(hn::LoadU(d, x + j)));
+  }
+  return hn::GetLane(hn::MaxOfLanes(d, most));
+}
+
+/// The first value of largest magnitude; +0 for zeros.
+HWY_INLINE float SignedPeak(const float* x) {
+  const float magnitude = PeakMagnitude(x);
+  if (magnitude == 0.0f) return 0.0f;
+  const F32 d;
+  for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
+    const auto v = hn::LoadU(d, x + j);
+    const auto where = hn::FindFirstTrue(d, hn::Eq(hn::Abs(v), hn::Set(d, magnitude)));
+    if (where >= 0) return x[j + static_cast<std::size_t>(where)];
+  }
+  return magnitude;
 }
 
 constexpr std::array<float, 7> kMxfp4Bounds = {0.5f, 1.5f, 2.5f, 3.5f, 5.0f, 7.0f, 10.0f};
@@ -247,26 +448,6 @@ void QuantizeIq4NlBlocks(const float* x, std::uint8_t* y, std::size_t blocks) {
   }
 }
 
-/// Finite f32 to binary16 bits, in 32-bit lanes: the arithmetic of float_to_half without branches.
-HWY_INLINE hn::VFromD<U32> HalfBits(hn::VFromD<U32> bits) {
-  const U32 d;
-  const I32 di;
-  const F32 df;
-  const auto below = [&](auto v, std::uint32_t bound) HWY_ATTR {
-    return hn::RebindMask(d, hn::Lt(hn::BitCast(di, v), hn::BitCast(di, hn::Set(d, bound))));
-  };
-  const auto magnitude = hn::And(bits, hn::Set(d, 0x7FFFFFFFu));
-  const auto sign = hn::ShiftRight<16>(hn::AndNot(hn::Set(d, 0x7FFFFFFFu), bits));
-  const auto odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(d, 1u));
-  const auto rounded = hn::Add(hn::Add(magnitude, hn::Set(d, 0xFFFu - (112u << 23))), odd);
-  const auto sum = hn::Add(hn::BitCast(df, magnitude), hn::Set(df, 0.5f));
-  const auto subnormal = hn::Sub(hn::BitCast(d, sum), hn::Set(d, 0x3F000000u));
-  const auto half =
-      hn::IfThenElse(below(magnitude, 0x38800000u), subnormal, hn::ShiftRight<13>(rounded));
-  const auto finite = below(magnitude, 0x477FF000u);
-  return hn::Or(sign, hn::IfThenElse(finite, half, hn::Set(d, 0x7C00u)));
-}
-
 HWY_INLINE hn::VFromD<U32> BrainBits(hn::VFromD<U32> bits) {
   const U32 d;
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d, 1u));
@@ -281,7 +462,7 @@ void QuantizeSixteenBits(const float* x, std::uint8_t* y, std::size_t count) {
   std::size_t i = 0;
   for (; i + kF32Lanes <= count; i += kF32Lanes) {
     const auto bits = hn::BitCast(d, hn::LoadU(df, x + i));
-    const auto narrow = kFormat == GgmlFormat::f16 ? HalfBits(bits) : BrainBits(bits);
+    const auto narrow = kFormat == GgmlFormat::f16 ? HalfBits(d, bits) : BrainBits(bits);
     // Bytes need not be aligned as 16-bit words: store them as bytes.
     const hn::Repartition<std::uint8_t, decltype(d16)> d8;
     hn::StoreU(hn::BitCast(d8, hn::TruncateTo(d16, narrow)), d8, y + 2 * i);
