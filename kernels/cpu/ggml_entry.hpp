@@ -26,8 +26,8 @@ struct RunSums {
   std::size_t max_index = 0;
 };
 
-/// Adds values x and their quantised form y to sums; `at`, a multiple of 8, is where they begin in
-/// the run.
+/// Adds at most kTile values x and their quantised form y to sums; `at`, a multiple of 8, is where
+/// they begin in the run.
 using Compare = void (*)(const float* x, const float* y, std::size_t count, std::size_t at,
                          RunSums& sums);
 void compare_run(const float* x, const float* y, std::size_t count, std::size_t at, RunSums& sums);

@@ -51,7 +51,7 @@ void DequantizeEach(const std::uint8_t* y, float* x, std::size_t blocks) {
 
 template <GgmlFormat kFormat, auto kEncode, auto kDequantize>
 constexpr gd::BlockCodec PlainCodec() {
-  return {QuantizeByFours<kFormat, kEncode>,
+  return {QuantizeByBatches<kFormat, kEncode>,
           DequantizeEach<kDequantize, gd::kBlock, bytes_of(kFormat)>};
 }
 

@@ -44,73 +44,78 @@ std::size_t FirstNonFinite(std::span<const float> x) {
   return x.size();
 }
 
-HWY_INLINE void RoundTripQ8_0(const float* x, const FourHeaders& h, std::size_t b, float* y) {
+/// Truncation as floats: it costs less than a conversion to integers and back, and the -0 that it
+/// leaves of small negative values changes no sum.
+HWY_INLINE void RoundTripQ8_0(const float* x, const Headers& h, std::size_t b, float* y) {
   const F32 d;
+  const auto below_half = hn::Set(d, 0.49999997f);
   for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
-    const VI code = RoundAway(hn::Mul(hn::LoadU(d, x + j), hn::Set(d, h.inverse[b])));
-    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), hn::Set(d, h.stored[b])), d, y + j);
+    const VF scaled = hn::Mul(hn::LoadU(d, x + j), hn::Set(d, h.inverse[b]));
+    const VF code = hn::Trunc(hn::Add(scaled, hn::CopySignToAbs(below_half, scaled)));
+    hn::StoreU(hn::Mul(code, hn::Set(d, h.stored[b])), d, y + j);
   }
 }
 
-HWY_INLINE void RoundTripQ4_0(const float* x, const FourHeaders& h, std::size_t b, float* y) {
+HWY_INLINE void RoundTripQ4_0(const float* x, const Headers& h, std::size_t b, float* y) {
   const F32 d;
-  const I32 di;
   for (std::size_t j = 0; j < gd::kBlock; j += kF32Lanes) {
     const VF scaled = hn::Mul(hn::LoadU(d, x + j), hn::Set(d, h.inverse[b]));
-    const VI raised = hn::ConvertTo(di, hn::Add(scaled, hn::Set(d, 8.5f)));
-    const VI code = hn::Sub(hn::Min(raised, hn::Set(di, 15)), hn::Set(di, 8));
-    hn::StoreU(hn::Mul(hn::ConvertTo(d, code), hn::Set(d, h.stored[b])), d, y + j);
+    const VF raised = hn::Trunc(hn::Add(scaled, hn::Set(d, 8.5f)));
+    const VF code = hn::Sub(hn::Min(raised, hn::Set(d, 15.0f)), hn::Set(d, 8.0f));
+    hn::StoreU(hn::Mul(code, hn::Set(d, h.stored[b])), d, y + j);
   }
 }
 
 template <GgmlFormat kFormat, auto kOne>
-void RoundTripByFours(const float* x, float* y, std::size_t blocks) {
-  std::size_t at = 0;
-  for (; at + kFour <= blocks; at += kFour) {
-    const FourHeaders h = HeadersOf<kFormat>(x + at * gd::kBlock);
-    for (std::size_t b = 0; b < kFour; ++b) {
-      const std::size_t i = (at + b) * gd::kBlock;
-      if (HWY_UNLIKELY(!h.ordinary(b))) {
-        gd::round_trip_scalar(kFormat, x + i, y + i);
-      } else {
-        kOne(x + i, h, b, y + i);
-      }
-    }
-  }
-  for (; at < blocks; ++at) {
-    gd::round_trip_scalar(kFormat, x + at * gd::kBlock, y + at * gd::kBlock);
-  }
+void RoundTripByBatches(const float* x, float* y, std::size_t blocks) {
+  ForEachBlock<kFormat>(
+      x, blocks,
+      [=](const float* block, const Headers& h, std::size_t b, std::size_t i)
+          HWY_ATTR { kOne(block, h, b, y + i * gd::kBlock); },
+      [=](const float* block, std::size_t i) {
+        gd::round_trip_scalar(kFormat, block, y + i * gd::kBlock);
+      });
 }
 
 gd::RoundTrip RoundTripOf(GgmlFormat format) {
-  if (format == GgmlFormat::q8_0) return RoundTripByFours<GgmlFormat::q8_0, RoundTripQ8_0>;
-  if (format == GgmlFormat::q4_0) return RoundTripByFours<GgmlFormat::q4_0, RoundTripQ4_0>;
+  if (format == GgmlFormat::q8_0) return RoundTripByBatches<GgmlFormat::q8_0, RoundTripQ8_0>;
+  if (format == GgmlFormat::q4_0) return RoundTripByBatches<GgmlFormat::q4_0, RoundTripQ4_0>;
   return nullptr;
 }
 
-/// |x − y| with NaN as infinity.
-HWY_INLINE VF ErrorMagnitude(VF x, VF y) {
-  const VF difference = hn::Sub(x, y);
-  const VF infinity = hn::BitCast(F32(), hn::Set(I32(), 0x7F800000));
-  return hn::IfThenElse(hn::Eq(difference, difference), hn::Abs(difference), infinity);
+/// d = x − y, and the bits of the largest |d|, in which NaN is above infinity.
+HWY_INLINE std::uint32_t Differences(const float* x, const float* y, std::size_t count, float* d) {
+  const F32 df;
+  const I32 di;
+  auto most0 = hn::Zero(di), most1 = most0;
+  const auto step = [&](std::size_t i, VI most) HWY_ATTR {
+    const VF difference = hn::Sub(hn::LoadU(df, x + i), hn::LoadU(df, y + i));
+    hn::Store(difference, df, d + i);
+    return hn::Max(most, hn::And(hn::BitCast(di, difference), hn::Set(di, 0x7FFFFFFF)));
+  };
+  std::size_t i = 0;
+  for (; i + 2 * kF32Lanes <= count; i += 2 * kF32Lanes) {
+    most0 = step(i, most0);
+    most1 = step(i + kF32Lanes, most1);
+  }
+  for (; i < count; i += kF32Lanes) most0 = step(i, most0);
+  return static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(di, hn::Max(most0, most1))));
 }
 
-/// Raises the run's largest error where these values have a larger one. That is rare, so only then
-/// is its place looked for.
-HWY_INLINE void RaiseLargest(const float* x, const float* y, std::size_t count, std::size_t at,
-                             gd::RunSums& sums) {
-  const F32 d;
-  VF most = hn::Zero(d);
-  for (std::size_t i = 0; i < count; i += kF32Lanes) {
-    most = hn::Max(most, ErrorMagnitude(hn::LoadU(d, x + i), hn::LoadU(d, y + i)));
-  }
-  const float largest = hn::GetLane(hn::MaxOfLanes(d, most));
-  if (!(largest > sums.max_abs)) return;
-  for (std::size_t i = 0; i < count; i += kF32Lanes) {
-    const VF error = ErrorMagnitude(hn::LoadU(d, x + i), hn::LoadU(d, y + i));
-    const auto where = hn::FindFirstTrue(d, hn::Eq(error, hn::Set(d, largest)));
+/// Raises the run's largest error where these differences have a larger one; only then is its place
+/// looked for.
+HWY_INLINE void RaiseLargest(const float* d, std::size_t count, std::uint32_t most_bits,
+                             std::size_t at, gd::RunSums& sums) {
+  const I32 di;
+  const auto bound = static_cast<std::int32_t>(std::min(most_bits, gd::kInfinityBits));
+  const float most = std::bit_cast<float>(bound);
+  if (!(most > sums.max_abs)) return;
+  std::size_t i = 0;
+  for (; i < count; i += kF32Lanes) {
+    const auto bits = hn::And(hn::BitCast(di, hn::Load(F32(), d + i)), hn::Set(di, 0x7FFFFFFF));
+    const auto where = hn::FindFirstTrue(di, hn::Gt(bits, hn::Set(di, bound - 1)));
     if (where < 0) continue;
-    sums.max_abs = largest;
+    sums.max_abs = most;
     sums.max_index = at + i + static_cast<std::size_t>(where);
     return;
   }
@@ -141,13 +146,16 @@ void CompareRun(const float* x, const float* y, std::size_t count, std::size_t a
   const hn::Rebind<float, F64> df;
   constexpr std::size_t kStep = std::max(kF32Lanes, gd::kErrorLanes);
   const std::size_t vectors = count - count % kStep;
+  HWY_ALIGN float differences[gd::kTile];
+  const std::uint32_t most_bits = Differences(x, y, vectors, differences);
+  RaiseLargest(differences, vectors, most_bits, at, sums);
   DoubleLanes d2(sums.d2), x2(sums.x2), y2(sums.y2), xy(sums.xy);
   for (std::size_t i = 0; i < vectors; i += gd::kErrorLanes) {
     for (std::size_t k = 0; k < kParts; ++k) {
-      const auto xf = hn::LoadU(df, x + i + k * hn::MaxLanes(d));
-      const auto yf = hn::LoadU(df, y + i + k * hn::MaxLanes(d));
-      const auto dd = hn::PromoteTo(d, hn::Sub(xf, yf));
-      const auto xd = hn::PromoteTo(d, xf), yd = hn::PromoteTo(d, yf);
+      const std::size_t j = i + k * hn::MaxLanes(d);
+      const auto dd = hn::PromoteTo(d, hn::Load(df, differences + j));
+      const auto xd = hn::PromoteTo(d, hn::LoadU(df, x + j));
+      const auto yd = hn::PromoteTo(d, hn::LoadU(df, y + j));
       d2.part[k] = hn::MulAdd(dd, dd, d2.part[k]);
       x2.part[k] = hn::MulAdd(xd, xd, x2.part[k]);
       y2.part[k] = hn::MulAdd(yd, yd, y2.part[k]);
@@ -158,7 +166,6 @@ void CompareRun(const float* x, const float* y, std::size_t count, std::size_t a
   x2.store(sums.x2);
   y2.store(sums.y2);
   xy.store(sums.xy);
-  RaiseLargest(x, y, vectors, at, sums);
   gd::compare_run(x + vectors, y + vectors, count - vectors, at + vectors, sums);
 }
 

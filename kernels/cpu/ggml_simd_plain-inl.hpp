@@ -31,12 +31,11 @@ HWY_INLINE void StoreBytes(VI codes, std::uint8_t* out) {
   hn::StoreU(hn::DemoteTo(d8, codes), d8, out);
 }
 
-/// Headers are made for four blocks at a time, one per lane of a 128-bit vector: reductions,
-/// divisions and the rounding to binary16 cost a quarter then.
+/// Headers are made for as many blocks at a time as a vector has lanes: reductions, divisions and
+/// the rounding to binary16 cost a fraction then.
+constexpr std::size_t kBatch = kF32Lanes;
 constexpr std::size_t kFour = 4;
-using F32x4 = hn::FixedTag<float, kFour>;
-using I32x4 = hn::RebindToSigned<F32x4>;
-using VF4 = hn::VFromD<F32x4>;
+using VF4 = hn::VFromD<hn::FixedTag<float, kFour>>;
 
 struct LeastOf {
   template <class V>
@@ -78,31 +77,36 @@ HWY_INLINE VF4 ReduceFour(const VF (&v)[kFour], Pick pick) {
   return FoldParts(d, all, pick);
 }
 
-/// Least or largest value, or magnitude, of each of four blocks.
+/// Least or largest value, or magnitude, of each block of a batch.
 template <bool kMagnitude, class Pick>
-HWY_INLINE VF4 PickOfFour(const float* x, Pick pick) {
+HWY_INLINE VF PickOfBatch(const float* x, Pick pick) {
   const F32 d;
   const auto load = [&](const float* p) HWY_ATTR {
     return kMagnitude ? hn::Abs(hn::LoadU(d, p)) : hn::LoadU(d, p);
   };
-  VF v[kFour];
-  for (std::size_t b = 0; b < kFour; ++b) {
-    const float* const block = x + b * gd::kBlock;
-    v[b] = load(block);
-    for (std::size_t j = kF32Lanes; j < gd::kBlock; j += kF32Lanes)
-      v[b] = pick(v[b], load(block + j));
+  HWY_ALIGN float picked[kBatch];
+  for (std::size_t g = 0; g < kBatch; g += kFour) {
+    VF v[kFour];
+    for (std::size_t b = 0; b < kFour; ++b) {
+      const float* const block = x + (g + b) * gd::kBlock;
+      v[b] = load(block);
+      for (std::size_t j = kF32Lanes; j < gd::kBlock; j += kF32Lanes) {
+        v[b] = pick(v[b], load(block + j));
+      }
+    }
+    hn::Store(ReduceFour(v, pick), hn::FixedTag<float, kFour>(), picked + g);
   }
-  return ReduceFour(v, pick);
+  return hn::Load(d, picked);
 }
 
-/// What the blocks' headers say, and what encoding them takes. Where `ordinary` is false the block
-/// is for the scalar code.
-struct FourHeaders {
-  HWY_ALIGN float least[kFour];
-  HWY_ALIGN float inverse[kFour];
-  HWY_ALIGN float stored[kFour];  ///< the scale as binary16 keeps it
-  HWY_ALIGN std::uint32_t scale_bits[kFour];
-  HWY_ALIGN std::uint32_t least_bits[kFour];
+/// What the headers of a batch of blocks say, and what encoding the blocks takes. An inverse that
+/// is not finite marks a block for the scalar code.
+struct Headers {
+  HWY_ALIGN float least[kBatch];
+  HWY_ALIGN float inverse[kBatch];
+  HWY_ALIGN float stored[kBatch];  ///< the scale as binary16 keeps it
+  HWY_ALIGN std::uint32_t scale_bits[kBatch];
+  HWY_ALIGN std::uint32_t least_bits[kBatch];
   bool all_ordinary;
 
   bool ordinary(std::size_t b) const { return all_ordinary || std::isfinite(inverse[b]); }
@@ -148,12 +152,12 @@ HWY_INLINE V FromHalfBits(D d, V half) {
   return hn::Or(sign, bits);
 }
 
-/// Fills in all but `least` from four scales. A scale of zero has the inverse zero.
-HWY_INLINE void SetScales(VF4 scale, FourHeaders& h) {
-  const F32x4 d;
-  const hn::RebindToUnsigned<F32x4> du;
+/// Fills in all but `least` from the scales. A scale of zero has the inverse zero.
+HWY_INLINE void SetScales(VF scale, Headers& h) {
+  const F32 d;
+  const U32 du;
   const auto zero = hn::Eq(scale, hn::Zero(d));
-  const VF4 inverse = hn::IfThenZeroElse(zero, hn::Div(hn::Set(d, 1.0f), scale));
+  const VF inverse = hn::IfThenZeroElse(zero, hn::Div(hn::Set(d, 1.0f), scale));
   const auto finite = hn::Lt(hn::Abs(inverse), hn::Set(d, HUGE_VALF));
   const auto half = HalfBits(du, hn::BitCast(du, scale));
   hn::Store(inverse, d, h.inverse);
@@ -162,24 +166,24 @@ HWY_INLINE void SetScales(VF4 scale, FourHeaders& h) {
   h.all_ordinary = hn::AllTrue(d, finite);
 }
 
-HWY_INLINE FourHeaders HeadersQ8_0(const float* x) {
-  FourHeaders h;
-  SetScales(hn::Div(PickOfFour<true>(x, MostOf()), hn::Set(F32x4(), 127.0f)), h);
+HWY_INLINE Headers HeadersQ8_0(const float* x) {
+  Headers h;
+  SetScales(hn::Div(PickOfBatch<true>(x, MostOf()), hn::Set(F32(), 127.0f)), h);
   return h;
 }
 
 /// The first value of largest magnitude of each block, with its sign; +0 for zeros.
-HWY_INLINE VF4 SignedPeaks(const float* x) {
-  const F32x4 d;
-  const VF4 most = PickOfFour<false>(x, MostOf());
-  const VF4 least = PickOfFour<false>(x, LeastOf());
-  const VF4 peak = hn::IfThenElse(hn::Gt(most, hn::Neg(least)), most, least);
+HWY_INLINE VF SignedPeaks(const float* x) {
+  const F32 d;
+  const VF most = PickOfBatch<false>(x, MostOf());
+  const VF least = PickOfBatch<false>(x, LeastOf());
+  const VF peak = hn::IfThenElse(hn::Gt(most, hn::Neg(least)), most, least);
   const auto tie = hn::Eq(most, hn::Neg(least));
   if (HWY_LIKELY(hn::AllFalse(d, tie))) return peak;
-  HWY_ALIGN float peaks[kFour], magnitudes[kFour];
+  HWY_ALIGN float peaks[kBatch], magnitudes[kBatch];
   hn::Store(peak, d, peaks);
   hn::Store(most, d, magnitudes);
-  for (std::size_t b = 0; b < kFour; ++b) {
+  for (std::size_t b = 0; b < kBatch; ++b) {
     const float* const block = x + b * gd::kBlock;
     if (magnitudes[b] != std::fabs(peaks[b])) continue;
     peaks[b] =
@@ -191,26 +195,26 @@ HWY_INLINE VF4 SignedPeaks(const float* x) {
 }
 
 /// Q4_0 (half = 8) and Q5_0 (half = 16).
-HWY_INLINE FourHeaders HeadersCentred(const float* x, int half) {
-  FourHeaders h;
-  SetScales(hn::Div(SignedPeaks(x), hn::Set(F32x4(), static_cast<float>(-half))), h);
+HWY_INLINE Headers HeadersCentred(const float* x, int half) {
+  Headers h;
+  SetScales(hn::Div(SignedPeaks(x), hn::Set(F32(), static_cast<float>(-half))), h);
   return h;
 }
 
 /// Q4_1 (top = 15) and Q5_1 (top = 31).
-HWY_INLINE FourHeaders HeadersAffine(const float* x, int top) {
-  const F32x4 d;
-  const hn::RebindToUnsigned<F32x4> du;
-  FourHeaders h;
-  VF4 least = PickOfFour<false>(x, LeastOf());
-  const VF4 most = PickOfFour<false>(x, MostOf());
+HWY_INLINE Headers HeadersAffine(const float* x, int top) {
+  const F32 d;
+  const U32 du;
+  Headers h;
+  VF least = PickOfBatch<false>(x, LeastOf());
+  const VF most = PickOfBatch<false>(x, MostOf());
   // The difference of zeros is +0 for ggml, whose least and largest are then one and the same zero.
-  const VF4 range = hn::IfThenZeroElse(hn::Eq(most, least), hn::Sub(most, least));
-  const VF4 scale = hn::Div(range, hn::Set(d, static_cast<float>(top)));
+  const VF range = hn::IfThenZeroElse(hn::Eq(most, least), hn::Sub(most, least));
+  const VF scale = hn::Div(range, hn::Set(d, static_cast<float>(top)));
   hn::Store(least, d, h.least);
   if (!hn::AllFalse(d, hn::Eq(least, hn::Zero(d)))) {
     // Which zero it is shows in the stored minimum; the vector minimum does not say.
-    for (std::size_t b = 0; b < kFour; ++b) {
+    for (std::size_t b = 0; b < kBatch; ++b) {
       const float* const block = x + b * gd::kBlock;
       if (h.least[b] == 0.0f) h.least[b] = *std::find(block, block + gd::kBlock, 0.0f);
     }
@@ -221,7 +225,7 @@ HWY_INLINE FourHeaders HeadersAffine(const float* x, int top) {
   // A range that overflowed has the inverse zero; it must not pass for ordinary.
   if (!hn::AllTrue(d, hn::Lt(scale, hn::Set(d, HUGE_VALF)))) {
     h.all_ordinary = false;
-    const VF4 inverse = hn::Load(d, h.inverse);
+    const VF inverse = hn::Load(d, h.inverse);
     const auto overflowed = hn::Eq(scale, hn::Set(d, HUGE_VALF));
     hn::Store(hn::IfThenElse(overflowed, hn::Set(d, HUGE_VALF), inverse), d, h.inverse);
   }
@@ -262,10 +266,9 @@ HWY_INLINE void StoreFifthBits(const std::uint8_t* codes, std::uint8_t* out) {
   }
 }
 
-/// Each of these encodes block b of four whose headers are known to be ordinary.
+/// Each of these encodes block b of a batch, an ordinary one.
 template <int kHalf>
-HWY_INLINE void EncodeCentred(const float* x, const FourHeaders& h, std::size_t b,
-                              std::uint8_t* y) {
+HWY_INLINE void EncodeCentred(const float* x, const Headers& h, std::size_t b, std::uint8_t* y) {
   HWY_ALIGN std::uint8_t codes[gd::kBlock];
   TruncatedCodes(x, 0.0f, h.inverse[b], kHalf + 0.5f, 2 * kHalf - 1, codes);
   StoreHalf(h.scale_bits[b], y);
@@ -274,7 +277,7 @@ HWY_INLINE void EncodeCentred(const float* x, const FourHeaders& h, std::size_t 
 }
 
 template <int kTop>
-HWY_INLINE void EncodeAffine(const float* x, const FourHeaders& h, std::size_t b, std::uint8_t* y) {
+HWY_INLINE void EncodeAffine(const float* x, const Headers& h, std::size_t b, std::uint8_t* y) {
   HWY_ALIGN std::uint8_t codes[gd::kBlock];
   TruncatedCodes(x, h.least[b], h.inverse[b], 0.5f, kTop, codes);
   StoreHalf(h.scale_bits[b], y);
@@ -291,7 +294,7 @@ HWY_INLINE VI RoundAway(VF v) {
   return hn::ConvertTo(I32(), hn::Add(v, hn::CopySignToAbs(below_half, v)));
 }
 
-HWY_INLINE void EncodeQ8_0(const float* x, const FourHeaders& h, std::size_t b, std::uint8_t* y) {
+HWY_INLINE void EncodeQ8_0(const float* x, const Headers& h, std::size_t b, std::uint8_t* y) {
   const F32 d;
   const hn::Rebind<std::int8_t, I32> d8;
   StoreHalf(h.scale_bits[b], y);
@@ -302,7 +305,7 @@ HWY_INLINE void EncodeQ8_0(const float* x, const FourHeaders& h, std::size_t b, 
 }
 
 template <GgmlFormat kFormat>
-HWY_INLINE FourHeaders HeadersOf(const float* x) {
+HWY_INLINE Headers HeadersOf(const float* x) {
   if constexpr (kFormat == GgmlFormat::q8_0) return HeadersQ8_0(x);
   if constexpr (kFormat == GgmlFormat::q4_0) return HeadersCentred(x, 8);
   if constexpr (kFormat == GgmlFormat::q5_0) return HeadersCentred(x, 16);
@@ -310,25 +313,39 @@ HWY_INLINE FourHeaders HeadersOf(const float* x) {
   if constexpr (kFormat == GgmlFormat::q5_1) return HeadersAffine(x, 31);
 }
 
-/// Four blocks at a time; what is left over, and what is not ordinary, by the scalar codec.
-template <GgmlFormat kFormat, auto kEncode>
-void QuantizeByFours(const float* x, std::uint8_t* y, std::size_t blocks) {
-  constexpr std::size_t kBytes = ggml_info(kFormat).block_bytes;
-  const gd::BlockCodec& scalar = gd::scalar_codec(kFormat);
-  std::size_t at = 0;
-  for (; at + kFour <= blocks; at += kFour) {
-    const FourHeaders h = HeadersOf<kFormat>(x + at * gd::kBlock);
-    for (std::size_t b = 0; b < kFour; ++b) {
-      const float* const from = x + (at + b) * gd::kBlock;
-      std::uint8_t* const to = y + (at + b) * kBytes;
-      if (HWY_UNLIKELY(!h.ordinary(b))) {
-        scalar.quantize(from, to, 1);
+/// Goes through blocks by batches. body(x, headers, b, i) handles an ordinary block, block i of the
+/// call and b of its batch; odd(x, i) one that is for the scalar code.
+template <GgmlFormat kFormat, class Body, class Odd>
+HWY_INLINE void ForEachBlock(const float* x, std::size_t blocks, Body body, Odd odd) {
+  for (std::size_t at = 0; at < blocks; at += kBatch, x += kBatch * gd::kBlock) {
+    const std::size_t present = std::min(kBatch, blocks - at);
+    HWY_ALIGN float padded[kBatch * gd::kBlock];
+    const float* whole = x;
+    if (HWY_UNLIKELY(present < kBatch)) {
+      std::fill(std::copy_n(x, present * gd::kBlock, padded), std::end(padded), 1.0f);
+      whole = padded;
+    }
+    const Headers h = HeadersOf<kFormat>(whole);
+    for (std::size_t b = 0; b < present; ++b) {
+      if (HWY_LIKELY(h.ordinary(b))) {
+        body(x + b * gd::kBlock, h, b, at + b);
       } else {
-        kEncode(from, h, b, to);
+        odd(x + b * gd::kBlock, at + b);
       }
     }
   }
-  scalar.quantize(x + at * gd::kBlock, y + at * kBytes, blocks - at);
+}
+
+template <GgmlFormat kFormat, auto kEncode>
+void QuantizeByBatches(const float* x, std::uint8_t* y, std::size_t blocks) {
+  constexpr std::size_t kBytes = ggml_info(kFormat).block_bytes;
+  ForEachBlock<kFormat>(
+      x, blocks,
+      [=](const float* block, const Headers& h, std::size_t b, std::size_t i)
+          HWY_ATTR { kEncode(block, h, b, y + i * kBytes); },
+      [=](const float* block, std::size_t i) {
+        gd::scalar_codec(kFormat).quantize(block, y + i * kBytes, 1);
+      });
 }
 
 /// How many of the bounds each value passes: strictly, or by reaching them.
