@@ -46,20 +46,20 @@ struct GgmlFormatInfo {
 };
 
 inline constexpr std::array<GgmlFormatInfo, 14> kGgmlFormats = {{
-    {GgmlFormat::f16, "f16", "F16", 1, 1, 2, 0.0f, 0.0f},
-    {GgmlFormat::bf16, "bf16", "BF16", 30, 1, 2, 0.0f, 0.0f},
-    {GgmlFormat::q4_0, "q4_0", "Q4_0", 2, 32, 18, 0.0f, 0.0f},
-    {GgmlFormat::q4_1, "q4_1", "Q4_1", 3, 32, 20, 0.0f, 0.0f},
-    {GgmlFormat::q5_0, "q5_0", "Q5_0", 6, 32, 22, 0.0f, 0.0f},
-    {GgmlFormat::q5_1, "q5_1", "Q5_1", 7, 32, 24, 0.0f, 0.0f},
-    {GgmlFormat::q8_0, "q8_0", "Q8_0", 8, 32, 34, 0.0f, 0.0f},
-    {GgmlFormat::q2_k, "q2_k", "Q2_K", 10, 256, 84, 0.0f, 0.0f},
-    {GgmlFormat::q3_k, "q3_k", "Q3_K", 11, 256, 110, 0.0f, 0.0f},
-    {GgmlFormat::q4_k, "q4_k", "Q4_K", 12, 256, 144, 0.0f, 0.0f},
-    {GgmlFormat::q5_k, "q5_k", "Q5_K", 13, 256, 176, 0.0f, 0.0f},
-    {GgmlFormat::q6_k, "q6_k", "Q6_K", 14, 256, 210, 0.0f, 0.0f},
-    {GgmlFormat::iq4_nl, "iq4_nl", "IQ4_NL", 20, 32, 18, 0.0f, 0.0f},
-    {GgmlFormat::mxfp4, "mxfp4", "MXFP4", 39, 32, 17, 0.0f, 0.0f},
+    {GgmlFormat::f16, "f16", "F16", 1, 1, 2, 0.000187f, 0.000229f},
+    {GgmlFormat::bf16, "bf16", "BF16", 30, 1, 2, 0.001496f, 0.001828f},
+    {GgmlFormat::q4_0, "q4_0", "Q4_0", 2, 32, 18, 0.0773f, 0.0945f},
+    {GgmlFormat::q4_1, "q4_1", "Q4_1", 3, 32, 20, 0.0703f, 0.0860f},
+    {GgmlFormat::q5_0, "q5_0", "Q5_0", 6, 32, 22, 0.0384f, 0.0469f},
+    {GgmlFormat::q5_1, "q5_1", "Q5_1", 7, 32, 24, 0.0340f, 0.0416f},
+    {GgmlFormat::q8_0, "q8_0", "Q8_0", 8, 32, 34, 0.004814f, 0.005884f},
+    {GgmlFormat::q2_k, "q2_k", "Q2_K", 10, 256, 84, 0.2668f, 0.3261f},
+    {GgmlFormat::q3_k, "q3_k", "Q3_K", 11, 256, 110, 0.1357f, 0.1659f},
+    {GgmlFormat::q4_k, "q4_k", "Q4_K", 12, 256, 144, 0.0642f, 0.0784f},
+    {GgmlFormat::q5_k, "q5_k", "Q5_K", 13, 256, 176, 0.0325f, 0.0397f},
+    {GgmlFormat::q6_k, "q6_k", "Q6_K", 14, 256, 210, 0.0159f, 0.0195f},
+    {GgmlFormat::iq4_nl, "iq4_nl", "IQ4_NL", 20, 32, 18, 0.0708f, 0.0865f},
+    {GgmlFormat::mxfp4, "mxfp4", "MXFP4", 39, 32, 17, 0.1034f, 0.1264f},
 }};
 
 constexpr const GgmlFormatInfo& ggml_info(GgmlFormat format) {
