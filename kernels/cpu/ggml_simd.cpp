@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <iterator>
 
 #include "kernels/cpu/ggml_entry.hpp"
 #include "kernels/cpu/ggml_k.hpp"
@@ -17,6 +18,10 @@
 #include <hwy/foreach_target.h>
 //
 #include <hwy/highway.h>
+//
+#include "kernels/cpu/ggml_simd_common-inl.hpp"
+//
+#include "kernels/cpu/ggml_simd_headers-inl.hpp"
 //
 #include "kernels/cpu/ggml_simd_plain-inl.hpp"
 //
