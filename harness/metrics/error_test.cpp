@@ -127,7 +127,7 @@ TEST_CASE("the first of equal largest errors is named, wherever it stands") {
 }
 
 TEST_CASE("sums have the stated order: eight lanes, then 4, 2, 1") {
-  // In order of index 1e16 + 1 loses the one; in its own lane it survives until the huge pair has
+  // In order of index 2^53 + 1 loses the one; in its own lane it survives until the huge pair has
   // cancelled.
   std::vector<float> got(16, 0.0f), reference(16, 0.0f);
   got[0] = 0x1p53f;
