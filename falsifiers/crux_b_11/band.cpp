@@ -131,7 +131,7 @@ Verdict fp8_band_generated(Context& context) {
                     e.worst_row);
     context.measure(fmt::format("{}.{}.worst_block", worker::to_string(trial.family), to_string(trial.granularity)),
                     e.worst_block);
-    digest.field(trial.describe()).field(Value(e.pooled)).field(Value(e.worst_row)).field(Value(e.worst_block));
+    digest.field(trial.describe()).value(Value(e.pooled)).value(Value(e.worst_row)).value(Value(e.worst_block));
   }
   context.result(digest.finish());
   return worker::survived();
