@@ -63,20 +63,6 @@ std::vector<Trial> trials_of(Context& context) {
   return trials;
 }
 
-/// Below the band there are two possibilities: the inputs lose less than the format must (then nobody can be judged by
-/// them), or the subject does (then it is no E4M3 round trip). The oracle's own error tells them apart.
-std::optional<Verdict> without_power(double pooled, std::span<const float> w, const Fp8Layout& layout, double low,
-                                     const std::string& where) {
-  if (!(pooled < low)) return std::nullopt;
-  const double reference = reference_error(w, layout);
-  if (reference >= low) return std::nullopt;
-  return worker::declined(
-      DeclineReason::no_power,
-      fmt::format("{}: not discriminating; an exact round trip of this tensor loses {:.4f} %, less than the {:.4f} % of "
-                  "anything spread over several binades: already quantised, or ruled by one outlier",
-                  where, 100 * reference, 100 * low));
-}
-
 }  // namespace
 
 RoundTripResult round_trip_error(worker::Fp8Subject& subject, std::span<const float> w, const Fp8Layout& layout) {
@@ -105,6 +91,18 @@ double reference_error(std::span<const float> w, const Fp8Layout& layout) {
   const Quantized q = reference_quantize(w, layout, {});
   const auto metric = metrics::measure(q.values, w).relative_frobenius;
   return metric.defined() ? metric.value() : 0.0;
+}
+
+std::optional<Verdict> without_power(double pooled, std::span<const float> w, const Fp8Layout& layout, double low,
+                                     const std::string& where) {
+  if (!(pooled < low)) return std::nullopt;
+  const double reference = reference_error(w, layout);
+  if (reference >= low) return std::nullopt;
+  return worker::declined(
+      DeclineReason::no_power,
+      fmt::format("{}: not discriminating; an exact round trip of this tensor loses {:.4f} %, less than the {:.4f} % of "
+                  "anything spread over several binades: already quantised, or ruled by one outlier",
+                  where, 100 * reference, 100 * low));
 }
 
 Verdict fp8_band_generated(Context& context) {
