@@ -178,7 +178,13 @@ std::size_t TreeBuilder::end_of_scalar(std::size_t at, const std::string& value,
     case SpanNode::Style::quoted:
       break;
   }
-  if (const auto end = end_of_quoted(text_, at)) return *end;
+  if (const auto end = end_of_quoted(text_, at)) {
+    if (text_.substr(at, *end - at).find('\n') != std::string_view::npos) {
+      quote_begin_ = at;
+      quote_end_ = *end;
+    }
+    return *end;
+  }
   findings_.add("RF0106", Severity::error, lines_.span(at, at + 1), "this quote is never closed",
                 "close it, or quote the whole text if the quote belongs to it");
   stopped_ = true;
@@ -256,6 +262,13 @@ void TreeBuilder::report_duplicates(const SpanNode& map) {
                   fmt::format("first given at line {}, column {}; keep one of them",
                               first.key_span.line, first.key_span.column));
   }
+}
+
+std::optional<std::size_t> TreeBuilder::runaway_quote(std::size_t at) const {
+  if (quote_end_ == 0 || at < quote_end_) return std::nullopt;
+  const bool same_line =
+      text_.substr(quote_end_, at - quote_end_).find('\n') == std::string_view::npos;
+  return same_line ? std::optional(quote_begin_) : std::nullopt;
 }
 
 SpanNode TreeBuilder::take_root(bool complete) {
