@@ -132,7 +132,10 @@ void report_syntax(const YAML::ParserException& e, std::size_t at, const TreeBui
                  fmt::format("this quote is not closed before line {}", span.line),
                  "close it on its line, or quote the whole text if the quote belongs to it");
   } else {
-    findings.add("RF0105", Severity::error, span, message, help);
+    const bool unclosed =
+        e.msg.ends_with("flow not found") || e.msg.ends_with("sequence flow not found");
+    findings.add("RF0105", Severity::error, unclosed ? tree.open_bracket().value_or(span) : span,
+                 message, help);
   }
 }
 

@@ -271,11 +271,19 @@ std::optional<std::size_t> TreeBuilder::runaway_quote(std::size_t at) const {
   return same_line ? std::optional(quote_begin_) : std::nullopt;
 }
 
+std::optional<Span> TreeBuilder::open_bracket() const {
+  if (stack_.empty() || !stack_.back().flow) return std::nullopt;
+  const Span& from = stack_.back().node.span;
+  return Span{from.line, from.column, from.line, from.column + 1};
+}
+
 SpanNode TreeBuilder::take_root(bool complete) {
   // Cut short, only what was closed inside the outermost map can be trusted.
   if (!complete && !stack_.empty()) {
     SpanNode node = std::move(stack_.front().node);
     stack_.clear();
+    if (!node.members.empty()) node.members.pop_back();
+    if (!node.items.empty()) node.items.pop_back();
     if (node.is_map()) report_duplicates(node);
     return node;
   }

@@ -35,6 +35,8 @@ class TreeBuilder {
   /// Where a quote was opened that ran over several lines and ended on the line of `at`: when the
   /// text is wrong there, that quote is the likely reason.
   std::optional<std::size_t> runaway_quote(std::size_t at) const;
+  /// The innermost bracket that was opened and not closed.
+  std::optional<Span> open_bracket() const;
 
  private:
   struct Frame {
