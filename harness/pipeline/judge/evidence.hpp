@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/model/evidence.hpp"
@@ -25,6 +26,12 @@ bool is_file_safe(const std::string& id);
 Result<EvidenceFiles> to_files(const std::vector<Evidence>& evidence);
 /// And back. Damage is an error that names file and line; verify() lists all of it.
 Result<std::vector<Evidence>> from_files(const EvidenceFiles& files);
+
+/// Where a record and its attestations stand.
+std::string record_path(const Evidence& evidence);
+std::string attestation_path(const Evidence& evidence);
+/// One line of an attestations file, strictly.
+Result<Attestation> parse_attestation(std::string_view line);
 
 /// Reads all files under the folder. An absent folder gives none; a link, a device or anything
 /// beyond the bounds is an error.

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/model/contract.hpp"
 #include "harness/model/evidence.hpp"
 
 namespace refute::pipeline {
@@ -62,7 +61,7 @@ struct Freshness {
 
 /// Compares a record with today. The claim must be bound; an unbound claim has nothing to be fresh
 /// against.
-Freshness freshness(const Claim& claim, const Digest& claim_digest, const Binding& binding,
-                    const Today& today, const Evidence& evidence);
+Freshness freshness(const Digest& claim_digest, const Binding& binding, const Today& today,
+                    const Evidence& evidence);
 
 }  // namespace refute::pipeline
