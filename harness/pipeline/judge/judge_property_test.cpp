@@ -15,7 +15,7 @@ namespace refute::pipeline {
 namespace {
 
 using Records = std::vector<Evidence>;
-constexpr std::uint64_t kWorlds = 1500;
+constexpr std::uint64_t kWorlds = 800;
 
 class Random {
  public:
@@ -68,7 +68,8 @@ Evidence random_variation(Random& random, const Claim& claim, Evidence e) {
       Broken{},   Nondeterministic{}};
   e.seed = {random.below(3)};
   if (random.once_in(8)) e.subject = random.pick(kSubjects);
-  if (random.once_in(12)) e.outcome.verdict = random.pick(verdicts);
+  if (random.once_in(6)) e.outcome.verdict = random.pick(verdicts);
+  if (e.arm == Arm::control && random.once_in(3)) e.outcome.verdict = sample::counterexample();
   if (random.once_in(8)) e.outcome.domain = static_cast<Domain>(random.below(4));
   if (random.once_in(8)) e.outcome.agreement = static_cast<Agreement>(random.below(3));
   if (random.once_in(20)) e.outcome.coverage.cases = 0;
@@ -142,13 +143,13 @@ TEST_CASE("the random worlds reach every level and every cap") {
   });
   for (std::size_t i = 0; i < kLevelNames.size(); ++i) {
     INFO(kLevelNames[i]);
-    CHECK(levels[static_cast<Level>(i)] > 50);
+    CHECK(levels[static_cast<Level>(i)] > 20);
   }
   for (std::size_t i = 0; i < kCapNames.size(); ++i) {
     INFO(kCapNames[i]);
-    CHECK(caps[static_cast<CapKind>(i)] > 10);
+    CHECK(caps[static_cast<CapKind>(i)] > 3);
   }
-  CHECK(stale > 100);
+  CHECK(stale > 50);
 }
 
 TEST_CASE("the order of evidence, contracts and claims does not matter") {
@@ -181,7 +182,7 @@ TEST_CASE("more evidence of the expected outcome never lowers a level") {
     REQUIRE((after != Level::refuted || before == after));
     raised += after > before;
   });
-  CHECK(raised > 50);
+  CHECK(raised > 20);
 }
 
 TEST_CASE("one fresh contradiction refutes a bound claim, and nothing undoes it") {
@@ -225,7 +226,7 @@ void check_staleness(Change change, RestsOnIt rests_on_it) {
     REQUIRE(after.stale.size() >= bare.stale.size());
     lowered += after.level < before;
   });
-  CHECK(lowered > 20);
+  CHECK(lowered > 10);
 }
 
 TEST_CASE("a changed claim makes all of its evidence stale") {
