@@ -19,7 +19,8 @@ constexpr std::uint64_t kWorlds = 800;
 
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
+  /// Seeds that are neighbours must not give streams that overlap, so the state is a mixed seed.
+  explicit Random(std::uint64_t seed) : state_(seed) { state_ = next() ^ (next() << 1); }
   std::uint64_t next() {
     std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
