@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "harness/digest/sha256.hpp"
 #include "harness/json/json.hpp"
+#include "harness/pipeline/judge/file_text.hpp"
 #include "harness/pipeline/judge/record_json.hpp"
 #include "harness/pipeline/judge/strict_map.hpp"
 
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kRecords = ".jsonl";
 constexpr std::string_view kAttestations = ".attestations.jsonl";
-constexpr std::uintmax_t kLargestFile = 256u << 20;
+constexpr std::uint64_t kLargestFile = 256u << 20;
 constexpr std::size_t kMostFiles = 100'000;
 
 std::string attestation_json(const Attestation& a) {
@@ -100,20 +100,6 @@ void attach(std::vector<Evidence>& evidence, const std::vector<Attestation>& att
   }
 }
 
-Result<std::string> read_bounded(const fs::path& path) {
-  std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (error) return Error{fmt::format("{}: {}", path.string(), error.message()), ""};
-  if (size > kLargestFile) {
-    return Error{fmt::format("{}: {} bytes is more than evidence may hold", path.string(), size),
-                 ""};
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return Error{fmt::format("{}: cannot be read", path.string()), ""};
-  return text;
-}
-
 }  // namespace
 
 bool is_file_safe(const std::string& id) {
@@ -191,7 +177,7 @@ Result<EvidenceFiles> read_evidence_folder(const std::string& folder) {
       return Error{fmt::format("{}: is no plain file", path.string()), "remove it"};
     }
     if (files.size() >= kMostFiles) return Error{folder + ": holds too many files", ""};
-    Result<std::string> text = read_bounded(path);
+    Result<std::string> text = read_text(path.string(), kLargestFile);
     if (!text) return text.take_error();
     files[path.lexically_relative(folder).generic_string()] = *std::move(text);
   }
