@@ -40,32 +40,19 @@ std::string manifest_of(const EvidenceFiles& files) {
   return text;
 }
 
-/// The lines of a file that ends in a newline; nothing when it does not, or holds an empty line.
-std::optional<std::vector<std::string_view>> split_lines(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos || end == 0) return std::nullopt;
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(end + 1);
-  }
-  return lines;
-}
-
 Error at(const std::string& path, std::size_t line, const std::string& what) {
   return {fmt::format("{}:{}: {}", path, line, what), "`refute verify` lists all that is wrong"};
 }
 
 /// Calls `read(line)` for each line; it returns an error or nothing.
 template <class Read>
-std::optional<Error> each_line(const std::string& path, const std::string& text, Read read) {
-  const auto lines = split_lines(text);
-  if (!lines) {
-    return at(path, 1 + static_cast<std::size_t>(std::ranges::count(text, '\n')),
-              "an empty line, or a last one without its end");
-  }
-  for (std::size_t i = 0; i < lines->size(); ++i) {
-    if (std::optional<Error> error = read((*lines)[i])) return at(path, i + 1, error->what);
+std::optional<Error> each_line(const std::string& path, std::string_view text, Read read) {
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return at(path, number, "the line is cut off");
+    if (std::optional<Error> error = read(text.substr(0, end)))
+      return at(path, number, error->what);
+    text.remove_prefix(end + 1);
   }
   return std::nullopt;
 }
