@@ -9,8 +9,9 @@ class App;
 
 namespace refute::cli {
 
-/// One row of the command table. `attach` declares the command's options on its own sub-app and returns what to run
-/// once they are parsed; that returns an exit status (harness/model/exit_code.hpp).
+/// One row of the command table. `attach` declares the command's options on its own sub-app and
+/// returns what to run once they are parsed; that returns an exit status
+/// (harness/model/exit_code.hpp).
 struct Command {
   std::string_view name;
   std::string_view help;      ///< one sentence

@@ -15,8 +15,8 @@
 
 namespace refute {
 
-/// SHA-256, fed field by field. The typed feeds write a type tag and a length first, so that no two different
-/// sequences of fields hash alike.
+/// SHA-256, fed field by field. The typed feeds write a type tag and a length first, so that no two
+/// different sequences of fields hash alike.
 class Sha256 {
  public:
   Sha256();
@@ -31,8 +31,9 @@ class Sha256 {
   // Typed and length-prefixed.
   Sha256& field(std::string_view text);
   Sha256& field(std::uint64_t number);
-  /// Maps are hashed in the order of their sorted keys; a double by its bits, with -0.0 and NaNs kept apart.
-  Sha256& field(const Value& value);
+  /// Maps are hashed in the order of their sorted keys; a double by its bits, with -0.0 and NaNs
+  /// kept apart.
+  Sha256& value(const Value& value);
 
   Digest finish();
 

@@ -18,12 +18,14 @@ struct Bounds {
   std::size_t nodes = 1'000'000;
 };
 
-/// Reads one JSON document. Refuses duplicate keys, invalid UTF-8, text after the end, anything beyond the bounds, and
-/// numbers that overflow a double; the error names line and column. Integers beyond int64 and up to uint64 become text.
+/// Reads one JSON document. Refuses duplicate keys, invalid UTF-8, text after the end, anything
+/// beyond the bounds, and numbers that overflow a double; the error names line and column. Integers
+/// beyond int64 and up to uint64 become text.
 Result<Value> parse(std::string_view text, const Bounds& bounds = {});
 
-/// One line, members in their order. Non-finite doubles are written as the strings "nan", "inf", "-inf": JSON has no
-/// such numbers, and null would lose which it was. Invalid UTF-8 in a string is written as U+FFFD, not thrown.
+/// One line, members in their order. Non-finite doubles are written as the strings "nan", "inf",
+/// "-inf": JSON has no such numbers, and null would lose which it was. Invalid UTF-8 in a string is
+/// written as U+FFFD, not thrown.
 std::string dump(const Value& value);
 
 /// The same, indented by two spaces, with a newline at the end.

@@ -47,19 +47,22 @@ struct Limits {
 struct Claim {
   ClaimId id;
   std::string rule, prediction, if_fails;
-  std::string test;       ///< shell text or prose; shown, never run
-  std::string binds_to;   ///< name of an equation
-  std::string status;     ///< the level typed by hand, if any; only ever compared with the computed one
+  std::string test;      ///< shell text or prose; shown, never run
+  std::string binds_to;  ///< name of an equation
+  std::string
+      status;  ///< the level typed by hand, if any; only ever compared with the computed one
   std::vector<std::string> blocked_on;  ///< BLOCKER-… words typed beside it
   std::vector<Parameter> parameters;
   std::vector<SubjectName> subjects;
   std::map<Level, Requirement> requirements;
   Expect expect = Expect::survived;
-  std::vector<MutantName> mutants;     ///< must be refuted, each of them
-  std::optional<SubjectName> control;  ///< for `expect: refuted`: a subject on which the same check survives
+  std::vector<MutantName> mutants;  ///< must be refuted, each of them
+  std::optional<SubjectName>
+      control;  ///< for `expect: refuted`: a subject on which the same check survives
   Limits limits;
   bool machine_read = false;  ///< carries `parameters`: a missing binding is then an error
-  Value clause;  ///< the normalised clause and the equation it binds to: what the claim digest covers
+  Value
+      clause;  ///< the normalised clause and the equation it binds to: what the claim digest covers
   Span span;
 };
 

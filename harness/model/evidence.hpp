@@ -11,8 +11,9 @@ namespace refute {
 
 /// The digests on which a record's freshness rests.
 struct Provenance {
-  Digest claim;              ///< the normalised clause and its equation
-  Digest source;             ///< the worker's source closure for the subject's backend, compiler and numeric flags
+  Digest claim;   ///< the normalised clause and its equation
+  Digest source;  ///< the worker's source closure for the subject's backend, compiler and numeric
+                  ///< flags
   std::string architecture;  ///< of the device, for GPU evidence ("sm_90a"); else empty
   bool operator==(const Provenance&) const = default;
 };

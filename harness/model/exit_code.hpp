@@ -5,7 +5,8 @@
 
 namespace refute {
 
-/// What a command's exit status means. The first row that applies wins; JSON output lists all that apply.
+/// What a command's exit status means. The first row that applies wins; JSON output lists all that
+/// apply.
 enum class ExitCode {
   ok = 0,
   findings = 1,

@@ -21,7 +21,9 @@ enum class Arm {
   control,  ///< for `expect: refuted`: an implementation on which the same check survives
 };
 constexpr std::array<std::string_view, 4> kArmNames = {"subject", "mutant", "negated", "control"};
-constexpr std::string_view to_string(Arm a) { return kArmNames[static_cast<int>(a)]; }
+constexpr std::string_view to_string(Arm a) {
+  return kArmNames[static_cast<int>(a)];
+}
 
 /// What one worker process is asked. Serialised as harness/PROTOCOL.md says.
 struct Job {
@@ -33,9 +35,9 @@ struct Job {
   Arm arm = Arm::subject;
   MutantName mutant;  ///< set when arm is mutant; the control's name stands in `subject`
   Seed seed;
-  Value parameters;   ///< map: name → plain value
+  Value parameters;                             ///< map: name → plain value
   std::map<std::string, std::string> fixtures;  ///< name → path; absent ones are left out
-  std::string external_subject;  ///< path of a subject server, or empty
+  std::string external_subject;                 ///< path of a subject server, or empty
   unsigned threads = 1;
   Limits limits;
   std::optional<Value> replay;  ///< a counterexample to run instead of generating

@@ -24,14 +24,18 @@ enum class DeclineReason {
 };
 
 constexpr std::array<std::string_view, 7> kDeclineReasonNames = {
-    "no_device", "wrong_architecture", "no_fixture", "no_power", "zero_cases", "not_served", "no_memory"};
-constexpr std::string_view to_string(DeclineReason r) { return kDeclineReasonNames[static_cast<int>(r)]; }
+    "no_device",  "wrong_architecture", "no_fixture", "no_power",
+    "zero_cases", "not_served",         "no_memory"};
+constexpr std::string_view to_string(DeclineReason r) {
+  return kDeclineReasonNames[static_cast<int>(r)];
+}
 
 /// The check held on every case.
 struct Survived {
   bool operator==(const Survived&) const = default;
 };
-/// The check failed. `counterexample` is the shrunk input: with the job's seed it replays bit for bit.
+/// The check failed. `counterexample` is the shrunk input: with the job's seed it replays bit for
+/// bit.
 struct Refuted {
   std::string message;   ///< one sentence: which element, got, wanted
   Value counterexample;  ///< exact values as hex-floats or hex bits
@@ -65,10 +69,13 @@ struct Nondeterministic {
   bool operator==(const Nondeterministic&) const = default;
 };
 
-using Verdict = std::variant<Survived, Refuted, Declined, Crashed, TimedOut, Broken, Nondeterministic>;
+using Verdict =
+    std::variant<Survived, Refuted, Declined, Crashed, TimedOut, Broken, Nondeterministic>;
 constexpr std::array<std::string_view, 7> kVerdictNames = {
     "survived", "refuted", "declined", "crashed", "timed_out", "broken", "nondeterministic"};
-inline std::string_view to_string(const Verdict& v) { return kVerdictNames[v.index()]; }
+inline std::string_view to_string(const Verdict& v) {
+  return kVerdictNames[v.index()];
+}
 
 /// What the inputs were.
 enum class Domain {
@@ -77,13 +84,18 @@ enum class Domain {
   fixture,     ///< read from a real file
   live,        ///< a real command, or the real device, was exercised
 };
-constexpr std::array<std::string_view, 4> kDomainNames = {"generated", "exhaustive", "fixture", "live"};
-constexpr std::string_view to_string(Domain d) { return kDomainNames[static_cast<int>(d)]; }
+constexpr std::array<std::string_view, 4> kDomainNames = {"generated", "exhaustive", "fixture",
+                                                          "live"};
+constexpr std::string_view to_string(Domain d) {
+  return kDomainNames[static_cast<int>(d)];
+}
 
 /// How the subject's results were compared with the oracle's.
 enum class Agreement { none, tolerance, bytewise };
 constexpr std::array<std::string_view, 3> kAgreementNames = {"none", "tolerance", "bytewise"};
-constexpr std::string_view to_string(Agreement a) { return kAgreementNames[static_cast<int>(a)]; }
+constexpr std::string_view to_string(Agreement a) {
+  return kAgreementNames[static_cast<int>(a)];
+}
 
 /// How much was tried. A survival with zero cases or zero comparisons is no survival.
 struct Coverage {
@@ -101,17 +113,20 @@ struct InputDigest {
   bool operator==(const InputDigest&) const = default;
 };
 
-/// What came of a job. Everything here is reproducible from the job on another machine, but for `environment`.
+/// What came of a job. Everything here is reproducible from the job on another machine, but for
+/// `environment`.
 struct Outcome {
   Verdict verdict;
   Coverage coverage;
   Domain domain = Domain::generated;
   Agreement agreement = Agreement::none;
-  Digest result_digest;             ///< over what the subject computed, in a fixed order; may be empty
+  Digest result_digest;  ///< over what the subject computed, in a fixed order; may be empty
   std::vector<InputDigest> inputs;  ///< sorted by name
   Value measurements;               ///< map: name → number or text that a report shows
-  std::vector<std::string> parameters_read;  ///< names, sorted: shows which of the contract's numbers were used
-  Value environment;                ///< map: device name, sm, driver, SIMD target; kept beside the record, not in it
+  std::vector<std::string>
+      parameters_read;  ///< names, sorted: shows which of the contract's numbers were used
+  Value environment;  ///< map: device name, sm, driver, SIMD target; kept beside the record, not in
+                      ///< it
 };
 
 }  // namespace refute

@@ -12,7 +12,8 @@ struct Error {
   std::string hint;  ///< what to do about it; may be empty
 };
 
-/// A value or the reason why there is none. Used wherever failure is expected; exceptions are for our own mistakes.
+/// A value or the reason why there is none. Used wherever failure is expected; exceptions are for
+/// our own mistakes.
 template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:

@@ -47,7 +47,8 @@ class Value {
 
   /// The member of that name, or null when this is no map or has no such member.
   const Value* find(std::string_view key) const;
-  /// Sets the member, in its old place if it was there, else at the end. A null value becomes a map first.
+  /// Sets the member, in its old place if it was there, else at the end. A null value becomes a map
+  /// first.
   Value& set(std::string_view key, Value value);
   /// Appends to a list. A null value becomes a list first.
   Value& push(Value value);
