@@ -11,8 +11,8 @@ namespace refute::pipeline {
 /// A stream of any length costs at most `head + tail` bytes.
 class Captured {
  public:
-  explicit Captured(std::size_t head = 32u << 10, std::size_t tail = 32u << 10)
-      : head_limit_(head), tail_limit_(tail) {}
+  Captured() = default;
+  Captured(std::size_t head, std::size_t tail) : head_limit_(head), tail_limit_(tail) {}
 
   void append(std::string_view bytes);
 
@@ -22,7 +22,7 @@ class Captured {
   std::string text() const;
 
  private:
-  std::size_t head_limit_, tail_limit_;
+  std::size_t head_limit_ = 32u << 10, tail_limit_ = 32u << 10;
   std::uint64_t total_ = 0;
   std::string head_, tail_;  ///< tail_ grows to twice its limit before it is cut
 };

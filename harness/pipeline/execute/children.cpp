@@ -92,6 +92,8 @@ void Children::start(std::size_t tag, const ChildSpec& spec) {
   running.tag = tag;
   running.child = std::move(*child);
   running.limits = spec.limits;
+  running.result.out = Captured(spec.keep_output, spec.keep_output);
+  running.result.err = Captured(spec.keep_output, spec.keep_output);
   running.started = Clock::now();
   running.deadline = running.started + whole_duration(spec.limits.time_s);
   running_.push_back(std::move(running));

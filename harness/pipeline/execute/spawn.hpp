@@ -25,6 +25,8 @@ struct ChildSpec {
   std::string input;                     ///< what it finds on stdin
   std::vector<std::string> environment;  ///< "NAME=value"; nothing else is inherited
   Limits limits;
+  std::size_t keep_output =
+      32u << 10;  ///< bytes kept of the head of stdout and stderr each, and as many of the tail
 };
 
 struct Exited {
