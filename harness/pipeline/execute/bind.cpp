@@ -187,7 +187,7 @@ void find_idle_servers(const Contract& contract, const Registry& registry, Findi
 
 }  // namespace
 
-Bindings bind(const std::vector<Contract>& contracts, const Registry& registry) {
+Bindings bind_claims(const std::vector<Contract>& contracts, const Registry& registry) {
   Bindings bindings;
   for (const Contract& contract : contracts) {
     Findings findings(contract, bindings.diagnostics);

@@ -31,8 +31,9 @@ struct Bindings {
   Diagnostics diagnostics;        ///< RF08xx, in the order of the contracts
 };
 
-/// Joins claims and rows by id, and compares what each side says of the other.
-Bindings bind(const std::vector<Contract>& contracts, const Registry& registry);
+/// Joins claims and rows by id, and compares what each side says of the other. Not called `bind`:
+/// that would find std::bind through its arguments.
+Bindings bind_claims(const std::vector<Contract>& contracts, const Registry& registry);
 
 bool has_errors(const Diagnostics& diagnostics);
 
