@@ -185,6 +185,25 @@ void find_idle_servers(const Contract& contract, const Registry& registry, Findi
   }
 }
 
+// A worker that the user named must not be passed over in silence.
+void find_strangers(const std::vector<Contract>& contracts, const Registry& registry,
+                    Diagnostics& out) {
+  std::vector<std::string> ids;
+  for (const Contract& contract : contracts) ids.push_back(contract.id.text);
+  for (const WorkerInfo& worker : registry.workers) {
+    if (!worker.named || contains(ids, worker.contract.text)) continue;
+    const std::string near = near_miss(worker.contract.text, ids);
+    Diagnostic d;
+    d.code = "RF0806";
+    d.file = worker.path;
+    d.message = fmt::format("{} speaks of the contract {}, which is not loaded", worker.name,
+                            worker.contract.text);
+    d.help = near.empty() ? "name the contract's file on the command line as well"
+                          : fmt::format("did you mean {}?", near);
+    out.push_back(std::move(d));
+  }
+}
+
 }  // namespace
 
 Bindings bind_claims(const std::vector<Contract>& contracts, const Registry& registry) {
@@ -196,6 +215,7 @@ Bindings bind_claims(const std::vector<Contract>& contracts, const Registry& reg
     find_orphans(contract, registry, findings);
     find_idle_servers(contract, registry, findings);
   }
+  find_strangers(contracts, registry, bindings.diagnostics);
   return bindings;
 }
 

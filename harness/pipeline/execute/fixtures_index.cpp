@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -49,27 +50,33 @@ Diagnostic finding(const char* code, const std::string& file, std::string messag
   return d;
 }
 
-/// The index, or null where there is none.
-Result<Value> read_index(const std::string& path) {
+struct IndexRow {
+  std::string name, path;
+  Digest sha256;
+};
+
+/// The rows of the index; none where there is no index.
+Result<std::vector<IndexRow>> read_index(const std::string& path) {
+  std::vector<IndexRow> rows;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return Value();
+  if (!file) return rows;
   auto index = json::parse(std::string{std::istreambuf_iterator<char>(file), {}});
-  if (index && !index->is_map()) return Error{"must be an object", ""};
-  return index;
+  if (!index) return index.take_error();
+  if (!index->is_list()) return Error{"it must be a list", ""};
+  for (std::size_t i = 0; i < index->as_list()->size(); ++i) {
+    Fields fields((*index->as_list())[i], fmt::format("{}/", i));
+    rows.push_back(
+        {fields.filled_text("name"), fields.filled_text("path"), fields.digest("sha256")});
+    if (!fields.good()) return Error{fields.problem(), ""};
+  }
+  return rows;
 }
 
-void add_fixture(const std::string& index, const std::string& name, const Value& entry,
-                 FileDigests& digests, Fixtures& fixtures) {
-  Fields fields(entry, name + "/");
-  const std::string relative = fields.filled_text("path");
-  const Digest wanted = fields.digest("sha256");
-  fixtures.absent.insert(name);
-  if (!fields.good()) {
-    fixtures.diagnostics.push_back(
-        finding("RF0822", index, fields.problem(), "fetch the fixtures again"));
-    return;
-  }
-  const std::string path = (fs::path(index).parent_path() / relative).lexically_normal().string();
+void add_fixture(const std::string& index, const IndexRow& row, FileDigests& digests,
+                 Fixtures& fixtures) {
+  const auto& [name, relative, wanted] = row;
+  const std::string path =
+      (fs::path(index).parent_path() / ".." / relative).lexically_normal().string();
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return;
   auto digest = digests.of(path);
@@ -116,20 +123,17 @@ Result<Digest> FileDigests::of(const std::string& path) {
 Fixtures find_fixtures(const std::string& index, const std::set<std::string>& wanted,
                        FileDigests& digests) {
   Fixtures fixtures;
-  const auto entries = read_index(index);
-  if (!entries) {
+  fixtures.absent = wanted;
+  const auto rows = read_index(index);
+  if (!rows) {
     fixtures.diagnostics.push_back(
         finding("RF0822", index,
-                fmt::format("the index of the fixtures cannot be read: {}", entries.error().what),
-                "it maps names to {\"path\": …, \"sha256\": …}"));
+                fmt::format("the index of the fixtures cannot be read: {}", rows.error().what),
+                "it is a list of {\"name\": …, \"path\": …, \"sha256\": …}"));
+    return fixtures;
   }
-  for (const std::string& name : wanted) {
-    const Value* entry = entries ? entries->find(name) : nullptr;
-    if (entry == nullptr) {
-      fixtures.absent.insert(name);
-    } else {
-      add_fixture(index, name, *entry, digests, fixtures);
-    }
+  for (const IndexRow& row : *rows) {
+    if (wanted.contains(row.name)) add_fixture(index, row, digests, fixtures);
   }
   return fixtures;
 }

@@ -31,9 +31,9 @@ struct Fixtures {
   Diagnostics diagnostics;
 };
 
-/// Looks up the wanted names in fixtures/index.json: {"<name>": {"path": …, "sha256": …}, …}, paths
-/// relative to the index. A file whose digest differs is not passed on, and that is an error; an
-/// absent one makes its jobs decline.
+/// Looks up the wanted names in fixtures/index.json, a list of {"name", "path", "sha256"} with
+/// paths from the folder above the index. A file whose digest differs is not passed on, and that is
+/// an error; an absent one makes its jobs decline.
 Fixtures find_fixtures(const std::string& index, const std::set<std::string>& wanted,
                        FileDigests& digests);
 

@@ -10,9 +10,10 @@ Locations locations_from(const std::string& folder) {
   fs::path root = folder;
   if (!fs::exists(root / "fixtures" / "canary" / "canary-v1.yaml", ignored))
     root = (root / "..").lexically_normal();
-  return {(fs::path(folder) / "falsifiers").string(),
+  const fs::path workers = fs::path(folder) / "falsifiers";
+  return {workers.string(), (workers / "falsify_canary").string(),
           (root / "fixtures" / "canary" / "canary-v1.yaml").string(),
-          (root / "fixtures" / "index.json").string()};
+          (root / "fixtures" / "index.json").string(), (root / "contracts").string()};
 }
 
 std::string executable_folder() {

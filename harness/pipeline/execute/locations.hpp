@@ -8,8 +8,10 @@ namespace refute::pipeline {
 /// the fixtures one folder up; in a bundle all of it lies beside.
 struct Locations {
   std::string workers;         ///< folder of the falsify_* executables
+  std::string canary_worker;   ///< falsify_canary among them
   std::string canary;          ///< fixtures/canary/canary-v1.yaml
   std::string fixtures_index;  ///< fixtures/index.json
+  std::string contracts;       ///< the contracts that refute comes with
 };
 
 /// `folder`: the one that holds the executable.

@@ -219,6 +219,19 @@ TEST_CASE("a subject server is bound where it serves all that a row asks for") {
   CHECK(idle.codes() == Strings{"RF0808"});
 }
 
+TEST_CASE("a worker that the user named and no contract asks for is an error") {
+  const std::vector<Contract> contracts = {contract_of({claim("C-1")})};
+  Registry registry;
+  registry.workers = {worker_of({row("C-1")}), server_of("numpy", {"fp8.encode"})};
+  registry.workers[1].contract = {"Y"};
+  CHECK(bind_claims(contracts, registry).diagnostics.empty());
+  registry.workers[1].named = true;
+  const Diagnostics found = bind_claims(contracts, registry).diagnostics;
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].code == "RF0806");
+  CHECK(found[0].file == "/serve_numpy");
+}
+
 TEST_CASE("a claim gives its subjects, its mutants and its negated checks") {
   const World world({claim("C-1")}, {row("C-1")});
   CHECK(describe(world.jobs()) == Strings{"C-1 cpu_scalar subject ", "C-1 cpu_simd subject ",
@@ -357,25 +370,32 @@ TEST_CASE("fixtures are passed on only when they are what their index says") {
   const fs::path folder =
       fs::temp_directory_path() / ("refute_fixtures_" + std::to_string(::getpid()));
   fs::create_directories(folder);
+  fs::create_directories(folder / "fixtures");
   std::ofstream(folder / "good.bin") << "weights";
   std::ofstream(folder / "changed.bin") << "other weights";
   const std::string digest = sha256_of("weights").text;
-  const std::string index = (folder / "index.json").string();
-  std::ofstream(index) << R"({"good": {"path": "good.bin", "sha256": ")" << digest << R"("},)"
-                       << R"("changed": {"path": "changed.bin", "sha256": ")" << digest << R"("},)"
-                       << R"("missing": {"path": "missing.bin", "sha256": ")" << digest << R"("},)"
-                       << R"("odd": {"path": "good.bin", "sha256": "abc"}})";
+  const auto row_of = [&](const std::string& name) {
+    return R"({"name": ")" + name + R"(", "path": ")" + name + R"(.bin", "sha256": ")" + digest +
+           R"("})";
+  };
+  const std::string index = (folder / "fixtures" / "index.json").string();
+  std::ofstream(index) << "[" + row_of("good") + "," + row_of("changed") + "," + row_of("missing") +
+                              "]";
   const std::string cache_path = (folder / "digests.jsonl").string();
   LineCache cache(cache_path);
   FileDigests digests(cache);
-  const Fixtures found =
-      find_fixtures(index, {"good", "changed", "missing", "odd", "unknown"}, digests);
+  const Fixtures found = find_fixtures(index, {"good", "changed", "missing", "unknown"}, digests);
   CHECK(found.paths ==
         std::map<std::string, std::string>{{"good", (folder / "good.bin").string()}});
-  CHECK(found.absent == std::set<std::string>{"changed", "missing", "odd", "unknown"});
-  REQUIRE(found.diagnostics.size() == 2);
+  CHECK(found.absent == std::set<std::string>{"changed", "missing", "unknown"});
+  REQUIRE(found.diagnostics.size() == 1);
   CHECK(found.diagnostics[0].code == "RF0821");
-  CHECK(found.diagnostics[1].code == "RF0822");
+  CHECK(found.diagnostics[0].file == (folder / "changed.bin").string());
+  const std::string odd_index = (folder / "fixtures" / "odd.json").string();
+  std::ofstream(odd_index) << R"([{"name": "good", "path": "good.bin", "sha256": "abc"}])";
+  const Fixtures odd = find_fixtures(odd_index, {"good"}, digests);
+  CHECK(odd.paths.empty());
+  CHECK(odd.diagnostics.at(0).code == "RF0822");
 
   Row r = row("C-1");
   r.fixtures = {"good", "missing"};

@@ -99,8 +99,11 @@ Outcome read_outcome(Fields& fields) {
 
 void check_sense(Fields& fields, const Outcome& outcome) {
   const bool survived = std::holds_alternative<Survived>(outcome.verdict);
-  if (survived && outcome.coverage.cases == 0)
-    fields.fail("the record says survived, and that no case was run");
+  const bool declined = std::holds_alternative<Declined>(outcome.verdict);
+  if (!declined && outcome.coverage.cases == 0) {
+    fields.fail(
+        fmt::format("the record says {}, and that no case was run", to_string(outcome.verdict)));
+  }
   if (survived && outcome.coverage.comparisons == 0)
     fields.fail("the record says survived, and that nothing was compared");
   if (outcome.domain == Domain::fixture && !std::holds_alternative<Declined>(outcome.verdict) &&

@@ -46,6 +46,10 @@ std::vector<std::string> all_paths(const WorkerSearch& search, Diagnostics& diag
   std::vector<std::string> paths;
   if (!search.folder.empty()) paths = files_in(search.folder, diagnostics);
   paths.insert(paths.end(), search.named.begin(), search.named.end());
+  const bool has_canary = std::ranges::any_of(paths, [&](const std::string& path) {
+    return fs::path(path).filename() == fs::path(search.canary).filename();
+  });
+  if (!search.canary.empty() && !has_canary) paths.push_back(search.canary);
   std::ranges::sort(paths);
   const auto repeated = std::ranges::unique(paths);
   paths.erase(repeated.begin(), repeated.end());
@@ -151,6 +155,9 @@ Registry find_workers(const WorkerSearch& search) {
   const std::vector<std::string> paths = all_paths(search, registry.diagnostics);
   const std::vector<ChildResult> results = list_all(paths, search.environment);
   for (std::size_t i = 0; i < paths.size(); ++i) add(registry, paths[i], results[i]);
+  for (WorkerInfo& worker : registry.workers) {
+    worker.named = std::ranges::find(search.named, worker.path) != search.named.end();
+  }
   check_falsifiers_differ(registry);
   check_subjects_differ(registry);
   return registry;

@@ -9,8 +9,9 @@
 namespace refute::pipeline {
 
 struct WorkerSearch {
-  std::string folder;                    ///< every file falsify_* in it; empty: none
-  std::vector<std::string> named;        ///< further workers, from --worker
+  std::string folder;              ///< every file falsify_* in it; empty: none
+  std::vector<std::string> named;  ///< further workers, from --worker
+  std::string canary;              ///< the canary's worker, wherever the folder is; empty: none
   std::vector<std::string> environment;  ///< for their --list
 };
 

@@ -40,7 +40,7 @@ class Workers {
   }
   std::string folder() const { return folder_.string(); }
   Registry find(std::vector<std::string> named = {}) const {
-    return find_workers({folder(), std::move(named), {}});
+    return find_workers({folder(), std::move(named), "", {}});
   }
 
  private:
@@ -160,7 +160,7 @@ TEST_CASE("a bad worker is named, and the good ones stay") {
 }
 
 TEST_CASE("named workers that are missing and folders that are not there are findings") {
-  const Registry registry = find_workers({"/nonexistent/folder", {"/nonexistent/worker"}, {}});
+  const Registry registry = find_workers({"/nonexistent/folder", {"/nonexistent/worker"}, "", {}});
   REQUIRE(registry.diagnostics.size() == 2);
   CHECK(registry.diagnostics[0].code == "RF0807");
   CHECK(registry.diagnostics[1].code == "RF0801");

@@ -32,6 +32,7 @@ enum class WorkerKind { falsifier, subject };
 /// What a worker says about itself.
 struct WorkerInfo {
   std::string path;
+  bool named = false;  ///< by the user, with --worker: it must then be of use
   WorkerKind kind = WorkerKind::falsifier;
   std::string name;
   ContractId contract;
