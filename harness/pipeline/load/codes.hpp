@@ -1,6 +1,7 @@
 #pragma once
 
-// The codes that `validate` can print, once. A code is never given a new meaning; retired numbers stay unused.
+// The codes that `validate` can print, once. A code is never given a new meaning; retired numbers
+// stay unused.
 
 #include <array>
 #include <string_view>
@@ -121,8 +122,8 @@ constexpr const CodeRow* find_code(std::string_view code) {
   return nullptr;
 }
 
-/// A code that stands in the table. Any other literal does not compile, so nothing can be printed that `explain` cannot
-/// explain.
+/// A code that stands in the table. Any other literal does not compile, so nothing can be printed
+/// that `explain` cannot explain.
 class Code {
  public:
   consteval Code(const char* text) : text_(text) {

@@ -9,7 +9,8 @@
 
 namespace refute::pipeline {
 
-/// Collects what is found in one file. Bounded: a hostile file cannot make a million of them; the last says so.
+/// Collects what is found in one file. Bounded: a hostile file cannot make a million of them; the
+/// last says so.
 class Findings {
  public:
   static constexpr std::size_t kMost = 500;
@@ -21,9 +22,11 @@ class Findings {
 
   void add(Code code, Severity severity, Span span, std::string message, std::string help = {});
   /// The place is the node's.
-  void add(Code code, Severity severity, const SpanNode& node, std::string message, std::string help = {});
+  void add(Code code, Severity severity, const SpanNode& node, std::string message,
+           std::string help = {});
   /// The place is the member's key.
-  void add(Code code, Severity severity, const SpanMember& member, std::string message, std::string help = {});
+  void add(Code code, Severity severity, const SpanMember& member, std::string message,
+           std::string help = {});
 
   const std::string& file() const { return file_; }
   const Diagnostics& all() const { return found_; }
@@ -31,7 +34,8 @@ class Findings {
   bool has_errors() const;
 
  private:
-  void push(Code code, Severity severity, Span span, std::string pointer, std::string message, std::string help);
+  void push(Code code, Severity severity, Span span, std::string pointer, std::string message,
+            std::string help);
 
   std::string file_;
   const SpanNode* root_ = nullptr;

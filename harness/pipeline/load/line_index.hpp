@@ -8,8 +8,8 @@
 
 namespace refute::pipeline {
 
-/// Turns byte offsets of a text into lines and columns (from 1, columns in code points) in logarithmic time, also on a
-/// single line of a mebibyte.
+/// Turns byte offsets of a text into lines and columns (from 1, columns in code points) in
+/// logarithmic time, also on a single line of a mebibyte.
 class LineIndex {
  public:
   explicit LineIndex(std::string_view text);

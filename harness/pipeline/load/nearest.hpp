@@ -1,5 +1,7 @@
 #pragma once
 
+// Stricter than refute::near_miss, which only hints: here being near makes an unknown key an error.
+
 #include <span>
 #include <string>
 #include <string_view>
@@ -7,11 +9,13 @@
 
 namespace refute::pipeline {
 
-/// Least number of insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.
+/// Least number of insertions, deletions, substitutions and swaps of neighbours that turn one word
+/// into the other.
 int edit_distance(std::string_view a, std::string_view b);
 
-/// The candidate that `word` was probably meant to be, or empty. Near is one edit up to five letters, two up to ten,
-/// then three; upper and lower case, `-` and `_` count as equal. Of equally near ones the first wins.
+/// The candidate that `word` was probably meant to be, or empty. Near is one edit up to five
+/// letters, two up to ten, then three; upper and lower case, `-` and `_` count as equal. Of equally
+/// near ones the first wins.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 std::string_view nearest(std::string_view word, const std::vector<std::string>& candidates);
 

@@ -21,7 +21,8 @@ std::string lower(std::string_view text) {
 }
 
 bool is_odd(std::string_view unsigned_text) {
-  if (unsigned_text.size() < 2 || kDigits.find(unsigned_text[0]) == std::string_view::npos) return false;
+  if (unsigned_text.size() < 2 || kDigits.find(unsigned_text[0]) == std::string_view::npos)
+    return false;
   const std::string text = lower(unsigned_text);
   const bool prefixed = text.starts_with("0x") || text.starts_with("0o") || text.starts_with("0b");
   if (prefixed) return all_of(text.substr(2), "0123456789abcdef_");
@@ -54,7 +55,8 @@ bool is_real(std::string_view text) {
 Scalar read_integer(std::string_view text, std::string_view digits) {
   std::int64_t value = 0;
   const std::string_view signless = text.starts_with('+') ? digits : text;
-  const auto [end, error] = std::from_chars(signless.data(), signless.data() + signless.size(), value);
+  const auto [end, error] =
+      std::from_chars(signless.data(), signless.data() + signless.size(), value);
   if (error != std::errc() || end != signless.data() + signless.size()) return Infinite{};
   return value;
 }
@@ -62,7 +64,8 @@ Scalar read_integer(std::string_view text, std::string_view digits) {
 Scalar read_real(std::string_view text, std::string_view unsigned_text) {
   double value = 0;
   const std::string_view signless = text.starts_with('+') ? unsigned_text : text;
-  const auto [end, error] = std::from_chars(signless.data(), signless.data() + signless.size(), value);
+  const auto [end, error] =
+      std::from_chars(signless.data(), signless.data() + signless.size(), value);
   if (error != std::errc()) return Infinite{};
   return value;
 }
@@ -92,7 +95,9 @@ struct ToValue {
   Value operator()(OddNumber) const { return Value(text); }
 };
 
-bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
 
 }  // namespace
 
@@ -115,7 +120,8 @@ Value to_value(const SpanNode& node) {
     }
     case SpanNode::Kind::map: {
       Value::Map map;
-      for (const SpanMember& member : node.members) map.emplace_back(member.key, to_value(member.value));
+      for (const SpanMember& member : node.members)
+        map.emplace_back(member.key, to_value(member.value));
       return Value(std::move(map));
     }
   }

@@ -1,8 +1,8 @@
 #include "harness/pipeline/load/scan.hpp"
 
-#include <fmt/format.h>
-
 #include <cstdint>
+
+#include <fmt/format.h>
 
 namespace refute::pipeline {
 namespace {
@@ -14,7 +14,9 @@ struct CodePoint {
   std::size_t length;  ///< zero: the bytes are no UTF-8
 };
 
-bool is_continuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
+bool is_continuation(unsigned char byte) {
+  return (byte & 0xC0) == 0x80;
+}
 
 // Unicode 15, table 3-7: the well-formed sequences, by the least value that each length may encode.
 CodePoint decode(std::string_view text, std::size_t at) {
@@ -29,7 +31,8 @@ CodePoint decode(std::string_view text, std::size_t at) {
     if (!is_continuation(byte(i))) return {0, 0};
     value = (value << 6) | (byte(i) & 0x3Fu);
   }
-  if (value < kLeast[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return {0, 0};
+  if (value < kLeast[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+    return {0, 0};
   return {value, length};
 }
 
@@ -38,15 +41,17 @@ bool is_control(std::uint32_t c) {
   return (c >= 0x7F && c <= 0x9F && c != 0x85) || c == 0xFFFE || c == 0xFFFF;
 }
 
-// Characters that make a text read otherwise than it is: bidirectional overrides and isolates, zero-width, a stray BOM.
+// Characters that make a text read otherwise than it is: bidirectional overrides and isolates,
+// zero-width, a stray BOM.
 bool is_invisible(std::uint32_t c) {
-  return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || (c >= 0x200B && c <= 0x200F) ||
-         c == 0x2060 || c == 0xFEFF;
+  return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) ||
+         (c >= 0x200B && c <= 0x200F) || c == 0x2060 || c == 0xFEFF;
 }
 
 void report_control(std::uint32_t c, const Span& span, Findings& findings) {
   findings.add("RF0103", Severity::error, span, fmt::format("control character U+{:04X}", c),
-               c == 0 ? "remove the NUL byte; is this a binary file?" : "remove it, or write it as an escape in double quotes");
+               c == 0 ? "remove the NUL byte; is this a binary file?"
+                      : "remove it, or write it as an escape in double quotes");
 }
 
 bool lone_return(std::string_view text, std::size_t at) {
@@ -70,7 +75,8 @@ bool scan_characters(std::string_view text, const LineIndex& lines, Findings& fi
       reported_line = span.line;
     } else if (is_invisible(c.value)) {
       findings.add("RF0104", Severity::warning, lines.span(at, at + c.length),
-                   fmt::format("invisible character U+{:04X}", c.value), "remove it: the text reads otherwise than it is");
+                   fmt::format("invisible character U+{:04X}", c.value),
+                   "remove it: the text reads otherwise than it is");
     }
     at += c.length;
   }
@@ -94,12 +100,14 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
 
 bool scan_bytes(std::string_view text, const LineIndex& lines, Findings& findings) {
   if (text.size() > kMostBytes) {
-    findings.add("RF0101", Severity::error, Span{}, "the file is larger than 1 MiB", "split the contract; data belongs in a fixture");
+    findings.add("RF0101", Severity::error, Span{}, "the file is larger than 1 MiB",
+                 "split the contract; data belongs in a fixture");
     return false;
   }
   if (const auto bad = first_invalid_utf8(text)) {
     findings.add("RF0102", Severity::error, lines.span(*bad, *bad + 1),
-                 fmt::format("byte 0x{:02X} is not valid UTF-8 here", static_cast<unsigned char>(text[*bad])),
+                 fmt::format("byte 0x{:02X} is not valid UTF-8 here",
+                             static_cast<unsigned char>(text[*bad])),
                  "save the file as UTF-8");
     return false;
   }
@@ -147,7 +155,8 @@ std::size_t skip_blanks(std::string_view text, std::size_t begin) {
   return at;
 }
 
-std::optional<std::size_t> tab_indentation(std::string_view text, std::size_t line_start, std::size_t offset) {
+std::optional<std::size_t> tab_indentation(std::string_view text, std::size_t line_start,
+                                           std::size_t offset) {
   std::optional<std::size_t> tab;
   for (std::size_t at = line_start; at < offset; ++at) {
     if (text[at] == '\t' && !tab) tab = at;

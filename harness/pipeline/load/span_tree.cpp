@@ -19,7 +19,8 @@ std::string escaped(std::string_view key) {
   return out;
 }
 
-// Prepends the steps on the way back, so that only the branch that holds the node pays for a string.
+// Prepends the steps on the way back, so that only the branch that holds the node pays for a
+// string.
 bool walk(const SpanNode& at, const SpanNode& wanted, std::string& pointer) {
   if (&at == &wanted) return true;
   for (const SpanMember& member : at.members) {
@@ -49,7 +50,8 @@ const SpanNode* SpanNode::find(std::string_view key) const {
 
 std::string_view SpanNode::text_of(std::string_view key) const {
   const SpanNode* found = find(key);
-  return found != nullptr && found->is_scalar() ? std::string_view(found->text) : std::string_view();
+  return found != nullptr && found->is_scalar() ? std::string_view(found->text)
+                                                : std::string_view();
 }
 
 std::string pointer_to(const SpanNode& root, const SpanNode& node) {

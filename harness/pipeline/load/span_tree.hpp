@@ -10,8 +10,9 @@ namespace refute::pipeline {
 
 struct SpanMember;
 
-/// A YAML document as it was written: texts, not numbers, each with its place. `refused` stands where an alias or
-/// another construct was that contracts may not use; it has been reported and is not judged again.
+/// A YAML document as it was written: texts, not numbers, each with its place. `refused` stands
+/// where an alias or another construct was that contracts may not use; it has been reported and is
+/// not judged again.
 struct SpanNode {
   enum class Kind { null, scalar, list, map, refused };
   enum class Style { plain, quoted, block };
@@ -41,7 +42,8 @@ struct SpanMember {
   SpanNode value;
 };
 
-/// JSON pointer from `root` to `node`, which must be inside it; empty when it is the root or is not there.
+/// JSON pointer from `root` to `node`, which must be inside it; empty when it is the root or is not
+/// there.
 std::string pointer_to(const SpanNode& root, const SpanNode& node);
 
 }  // namespace refute::pipeline

@@ -1,9 +1,9 @@
 #include "harness/pipeline/load/tree_builder.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
+
+#include <fmt/format.h>
 
 #include "harness/pipeline/load/load.hpp"
 #include "harness/pipeline/load/scan.hpp"
@@ -20,7 +20,8 @@ SpanNode::Style style_at(std::string_view text, std::size_t at) {
 
 bool spells_null(std::string_view text, std::size_t at) {
   const std::string_view rest = text.substr(std::min(at, text.size()));
-  return rest.starts_with("~") || rest.starts_with("null") || rest.starts_with("Null") || rest.starts_with("NULL");
+  return rest.starts_with("~") || rest.starts_with("null") || rest.starts_with("Null") ||
+         rest.starts_with("NULL");
 }
 
 std::size_t end_of_word(std::string_view text, std::size_t at) {
@@ -41,7 +42,8 @@ std::size_t end_of_flow(std::string_view text, std::size_t at) {
 Next TreeBuilder::count() {
   if (++nodes_ <= kMostNodes) return Next::go_on;
   if (!stopped_) {
-    findings_.add("RF0115", Severity::error, Span{}, fmt::format("more than {} values in the file", kMostNodes),
+    findings_.add("RF0115", Severity::error, Span{},
+                  fmt::format("more than {} values in the file", kMostNodes),
                   "split the contract; data belongs in a fixture");
   }
   stopped_ = true;
@@ -52,17 +54,20 @@ bool TreeBuilder::wants_key() const {
   return !stack_.empty() && stack_.back().node.is_map() && !stack_.back().key_read;
 }
 
-// The mark of a node stands at its first property. Contracts are plain data, so any property is refused.
+// The mark of a node stands at its first property. Contracts are plain data, so any property is
+// refused.
 void TreeBuilder::refuse_properties(std::size_t at) {
   while (at < text_.size() && (text_[at] == '&' || text_[at] == '!')) {
     const std::size_t end = end_of_word(text_, at);
     const std::string word(text_.substr(at, end - at));
     if (text_[at] == '&') {
-      findings_.add("RF0110", Severity::error, lines_.span(at, end), fmt::format("anchor `{}`", word),
+      findings_.add("RF0110", Severity::error, lines_.span(at, end),
+                    fmt::format("anchor `{}`", word),
                     "contracts are plain data: write the value out");
     } else {
-      findings_.add("RF0112", Severity::error, lines_.span(at, end), fmt::format("tag `{}`", word),
-                    "contracts are plain data: remove the tag, or quote the text if it begins with `!`");
+      findings_.add(
+          "RF0112", Severity::error, lines_.span(at, end), fmt::format("tag `{}`", word),
+          "contracts are plain data: remove the tag, or quote the text if it begins with `!`");
     }
     at = skip_blanks(text_, end);
   }
@@ -73,8 +78,8 @@ void TreeBuilder::check_tab(std::size_t at) {
   if (at >= text_.size() || std::ranges::any_of(stack_, in_flow)) return;
   const std::size_t start = lines_.line_start(lines_.span(at, at).line);
   if (const auto tab = tab_indentation(text_, start, at)) {
-    findings_.add("RF0109", Severity::error, lines_.span(*tab, *tab + 1), "a tab is used as indentation",
-                  "YAML indents by spaces only");
+    findings_.add("RF0109", Severity::error, lines_.span(*tab, *tab + 1),
+                  "a tab is used as indentation", "YAML indents by spaces only");
   }
 }
 
@@ -85,14 +90,16 @@ Span TreeBuilder::place_of_null(std::size_t at) const {
     const bool a_later_key = text_.substr(at, end - at).ends_with(':');
     if (!a_later_key) return lines_.span(at, end);
   }
-  // The parser marks an absent value where the next token starts, which may be lines away: place it where it is missed.
+  // The parser marks an absent value where the next token starts, which may be lines away: place it
+  // where it is missed.
   if (in_map && stack_.back().key_read) {
     const std::size_t colon = text_.find(':', stack_.back().key_end);
     const std::size_t after = colon == std::string_view::npos ? stack_.back().key_end : colon + 1;
     return lines_.span(after, after);
   }
   const std::size_t dash = skip_blanks(text_, last_end_);
-  const std::size_t after = dash < text_.size() && text_[dash] == '-' ? dash + 1 : std::min(dash, text_.size());
+  const std::size_t after =
+      dash < text_.size() && text_[dash] == '-' ? dash + 1 : std::min(dash, text_.size());
   return lines_.span(after, after);
 }
 
@@ -103,7 +110,8 @@ void TreeBuilder::take_key(SpanNode node) {
   frame.key_span = node.span;
   frame.key = std::move(node.text);
   if (!node.is_scalar()) {
-    findings_.add("RF0117", Severity::error, node.span, "a key has to be a plain text", "write `key: value`, or quote the text");
+    findings_.add("RF0117", Severity::error, node.span, "a key has to be a plain text",
+                  "write `key: value`, or quote the text");
   } else if (frame.key == "<<" && node.style == SpanNode::Style::plain) {
     findings_.add("RF0111", Severity::error, node.span, "merge key `<<`",
                   "contracts are plain data: write the merged keys out");
@@ -148,8 +156,9 @@ Next TreeBuilder::add_alias(std::size_t at) {
   SpanNode node;
   node.kind = SpanNode::Kind::refused;
   node.span = lines_.span(at, end);
-  findings_.add("RF0110", Severity::error, node.span, fmt::format("alias `{}`", text_.substr(at, end - at)),
-                "contracts are plain data: write the value out, or quote the text if it begins with `*`");
+  findings_.add(
+      "RF0110", Severity::error, node.span, fmt::format("alias `{}`", text_.substr(at, end - at)),
+      "contracts are plain data: write the value out, or quote the text if it begins with `*`");
   last_end_ = end;
   if (wants_key()) {
     take_key(std::move(node));
@@ -159,7 +168,8 @@ Next TreeBuilder::add_alias(std::size_t at) {
   return Next::go_on;
 }
 
-std::size_t TreeBuilder::end_of_scalar(std::size_t at, const std::string& value, SpanNode::Style style) {
+std::size_t TreeBuilder::end_of_scalar(std::size_t at, const std::string& value,
+                                       SpanNode::Style style) {
   switch (style) {
     case SpanNode::Style::plain:
       return end_of_plain(text_, at, value);
@@ -200,7 +210,8 @@ Next TreeBuilder::open(SpanNode::Kind kind, bool flow, std::size_t at) {
   refuse_properties(at);
   check_tab(at);
   if (stack_.size() >= kMostDepth) {
-    findings_.add("RF0114", Severity::error, lines_.span(at, at + 1), fmt::format("nested deeper than {} levels", kMostDepth));
+    findings_.add("RF0114", Severity::error, lines_.span(at, at + 1),
+                  fmt::format("nested deeper than {} levels", kMostDepth));
     stopped_ = true;
     return Next::stop;
   }
@@ -234,14 +245,16 @@ void TreeBuilder::close() {
 void TreeBuilder::report_duplicates(const SpanNode& map) {
   std::vector<std::size_t> order(map.members.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) -> const std::string& { return map.members[i].key; });
+  std::ranges::stable_sort(order, {},
+                           [&](std::size_t i) -> const std::string& { return map.members[i].key; });
   for (std::size_t i = 1; i < order.size(); ++i) {
     const SpanMember& first = map.members[order[i - 1]];
     const SpanMember& again = map.members[order[i]];
     if (again.key != first.key || again.key.empty()) continue;
-    findings_.add("RF0113", Severity::error, again.key_span, fmt::format("key `{}` is given twice", again.key),
-                  fmt::format("first given at line {}, column {}; keep one of them", first.key_span.line,
-                              first.key_span.column));
+    findings_.add("RF0113", Severity::error, again.key_span,
+                  fmt::format("key `{}` is given twice", again.key),
+                  fmt::format("first given at line {}, column {}; keep one of them",
+                              first.key_span.line, first.key_span.column));
   }
 }
 

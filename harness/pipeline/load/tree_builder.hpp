@@ -1,6 +1,7 @@
 #pragma once
 
-// Builds the span tree from parser events. Knows YAML, but no parser: events come with byte offsets only.
+// Builds the span tree from parser events. Knows YAML, but no parser: events come with byte offsets
+// only.
 
 #include <string>
 #include <string_view>
@@ -26,7 +27,8 @@ class TreeBuilder {
   Next open(SpanNode::Kind kind, bool flow, std::size_t at);
   void close();
 
-  /// The tree as far as it came; what was still open when reading stopped is left out, but for the root.
+  /// The tree as far as it came; what was still open when reading stopped is left out, but for the
+  /// root.
   SpanNode take_root(bool complete);
   bool empty() const { return nodes_ == 0; }
 
