@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "harness/digest/sha256.hpp"
 #include "harness/json/json.hpp"
+#include "harness/pipeline/judge/file_text.hpp"
 #include "harness/pipeline/judge/record_json.hpp"
 #include "harness/pipeline/judge/strict_map.hpp"
 
@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kRecords = ".jsonl";
 constexpr std::string_view kAttestations = ".attestations.jsonl";
-constexpr std::uintmax_t kLargestFile = 256u << 20;
+constexpr std::uint64_t kLargestFile = 256u << 20;
 constexpr std::size_t kMostFiles = 100'000;
 
 std::string attestation_json(const Attestation& a) {
@@ -40,32 +40,19 @@ std::string manifest_of(const EvidenceFiles& files) {
   return text;
 }
 
-/// The lines of a file that ends in a newline; nothing when it does not, or holds an empty line.
-std::optional<std::vector<std::string_view>> split_lines(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos || end == 0) return std::nullopt;
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(end + 1);
-  }
-  return lines;
-}
-
 Error at(const std::string& path, std::size_t line, const std::string& what) {
   return {fmt::format("{}:{}: {}", path, line, what), "`refute verify` lists all that is wrong"};
 }
 
 /// Calls `read(line)` for each line; it returns an error or nothing.
 template <class Read>
-std::optional<Error> each_line(const std::string& path, const std::string& text, Read read) {
-  const auto lines = split_lines(text);
-  if (!lines) {
-    return at(path, 1 + static_cast<std::size_t>(std::ranges::count(text, '\n')),
-              "an empty line, or a last one without its end");
-  }
-  for (std::size_t i = 0; i < lines->size(); ++i) {
-    if (std::optional<Error> error = read((*lines)[i])) return at(path, i + 1, error->what);
+std::optional<Error> each_line(const std::string& path, std::string_view text, Read read) {
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return at(path, number, "the line is cut off");
+    if (std::optional<Error> error = read(text.substr(0, end)))
+      return at(path, number, error->what);
+    text.remove_prefix(end + 1);
   }
   return std::nullopt;
 }
@@ -98,20 +85,6 @@ void attach(std::vector<Evidence>& evidence, const std::vector<Attestation>& att
     const auto found = by_record.find(a.record);
     if (found != by_record.end()) found->second->attestations.push_back(a);
   }
-}
-
-Result<std::string> read_bounded(const fs::path& path) {
-  std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (error) return Error{fmt::format("{}: {}", path.string(), error.message()), ""};
-  if (size > kLargestFile) {
-    return Error{fmt::format("{}: {} bytes is more than evidence may hold", path.string(), size),
-                 ""};
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file) return Error{fmt::format("{}: cannot be read", path.string()), ""};
-  return text;
 }
 
 }  // namespace
@@ -191,7 +164,7 @@ Result<EvidenceFiles> read_evidence_folder(const std::string& folder) {
       return Error{fmt::format("{}: is no plain file", path.string()), "remove it"};
     }
     if (files.size() >= kMostFiles) return Error{folder + ": holds too many files", ""};
-    Result<std::string> text = read_bounded(path);
+    Result<std::string> text = read_text(path.string(), kLargestFile);
     if (!text) return text.take_error();
     files[path.lexically_relative(folder).generic_string()] = *std::move(text);
   }
