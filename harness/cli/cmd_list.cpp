@@ -146,7 +146,7 @@ int run_list(const ListWords& words) {
     return static_cast<int>(ExitCode::usage);
   }
   const auto project = open_project(words.project);
-  print_diagnostics(project->diagnostics);
+  print_findings(*project);
   const std::vector<Entry> entries = entries_of(*project, words.claims);
   format == "json" ? print_json(entries) : print_text(entries);
   if (project->bad) return static_cast<int>(*project->bad);

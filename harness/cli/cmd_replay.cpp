@@ -99,7 +99,7 @@ void attach_fixtures(const Project& project, pipeline::PlannedJob& planned,
                                      planned.fixtures_wanted.end());
   const pipeline::Fixtures fixtures =
       pipeline::find_fixtures(project.locations.fixtures_index, wanted, digests);
-  print_diagnostics(fixtures.diagnostics);
+  print_findings(fixtures.diagnostics);
   std::vector<pipeline::PlannedJob> one = {planned};
   pipeline::attach(one, fixtures);
   planned = one.front();
@@ -178,7 +178,7 @@ int run_replay(const ReplayWords& words) {
   const auto all = refutations(words);
   if (!all) return complain(all.error()), status(ExitCode::usage);
   const auto project = open_project(words.project);
-  print_diagnostics(project->diagnostics);
+  print_findings(*project);
   if (project->bad) return status(*project->bad);
   std::vector<ExitCode> codes;
   for (const std::string& id : words.ids) {

@@ -135,13 +135,13 @@ bool publish(const pipeline::RunReport& report, const RunOptions& options) {
 int run(const RunOptions& options) {
   pipeline::Lifeline lifeline;  // forks: to be made while this process is small
   const auto project = open_project(options.project);
-  print_diagnostics(project->diagnostics);
+  print_findings(*project);
   if (project->bad) return status(*project->bad);
 
   Caches caches(options.store);
   const auto plan = plan_run(*project, options, caches.file_digests);
   if (!plan) return refuse(plan.error().error, plan.error().code);
-  print_diagnostics(plan->fixtures.diagnostics);
+  print_findings(plan->fixtures.diagnostics);
 
   auto store = pipeline::RunWriter::create(options.store, facts_of(*project, options));
   if (!store) return refuse(store.error(), ExitCode::no_verdict);

@@ -8,22 +8,16 @@
 #include <unistd.h>
 
 #include "harness/pipeline/execute/environment.hpp"
-#include "harness/pipeline/load/contract.hpp"
+#include "harness/pipeline/load/diagnostics.hpp"
 
 namespace refute::cli {
 namespace {
-
-constexpr std::size_t kWarningsShown = 20;
 
 std::vector<std::string> contract_paths(const ProjectOptions& options,
                                         const pipeline::Locations& locations) {
   if (!options.paths.empty()) return options.paths;
   std::error_code ignored;
   return {std::filesystem::is_directory("contracts", ignored) ? "contracts" : locations.contracts};
-}
-
-void append(Diagnostics& to, const Diagnostics& from) {
-  to.insert(to.end(), from.begin(), from.end());
 }
 
 /// The exit code of a registry that has errors: a worker that the user named is a mistake on the
@@ -36,9 +30,27 @@ ExitCode registry_code(const ProjectOptions& options, const Diagnostics& diagnos
   return by_user ? ExitCode::usage : ExitCode::no_verdict;
 }
 
-void note(Project& project, const Diagnostics& diagnostics, ExitCode code) {
-  append(project.diagnostics, diagnostics);
-  if (!project.bad && pipeline::has_errors(diagnostics)) project.bad = code;
+void note(Project& project, ExitCode code) {
+  if (!project.bad && code != ExitCode::ok) project.bad = code;
+}
+
+ExitCode code_of(const Diagnostics& diagnostics, ExitCode when_bad) {
+  return pipeline::has_errors(diagnostics) ? when_bad : ExitCode::ok;
+}
+
+/// The contracts' own findings that stop a run, and all of those about workers and bindings but the
+/// mere remarks.
+Diagnostics worth_showing(const Project& project) {
+  Diagnostics shown;
+  for (const Diagnostic& d : project.loaded.diagnostics) {
+    if (d.severity == Severity::error) shown.push_back(d);
+  }
+  for (const Diagnostics* from : {&project.registry.diagnostics, &project.bindings.diagnostics}) {
+    for (const Diagnostic& d : *from) {
+      if (d.severity != Severity::info) shown.push_back(d);
+    }
+  }
+  return shown;
 }
 
 }  // namespace
@@ -58,17 +70,38 @@ std::unique_ptr<Project> open_project(const ProjectOptions& options) {
   auto project = std::make_unique<Project>();
   project->locations = pipeline::locations_from(pipeline::executable_folder());
   if (!options.worker_folder.empty()) project->locations.workers = options.worker_folder;
-  auto loaded = pipeline::load_contracts(contract_paths(options, project->locations));
-  project->contracts = std::move(loaded.contracts);
-  note(*project, loaded.diagnostics, ExitCode::findings);
+  project->loaded = pipeline::load_contracts(contract_paths(options, project->locations));
+  note(*project, pipeline::exit_codes(project->loaded, false).front());
+  project->contracts = std::exchange(project->loaded.contracts, {});
   project->registry = pipeline::find_workers({project->locations.workers, options.workers,
                                               project->locations.canary_worker,
                                               pipeline::worker_environment(::environ)});
-  note(*project, project->registry.diagnostics,
-       registry_code(options, project->registry.diagnostics));
+  const Diagnostics& about_workers = project->registry.diagnostics;
+  note(*project, code_of(about_workers, registry_code(options, about_workers)));
   project->bindings = pipeline::bind_claims(project->contracts, project->registry);
-  note(*project, project->bindings.diagnostics, ExitCode::findings);
+  note(*project, code_of(project->bindings.diagnostics, ExitCode::findings));
   return project;
+}
+
+void print_findings(const Project& project) {
+  pipeline::LoadResult shown;
+  shown.diagnostics = worth_showing(project);
+  shown.sources = project.loaded.sources;
+  shown.unreadable = project.loaded.unreadable;
+  const bool any = !shown.diagnostics.empty() || !shown.unreadable.empty();
+  if (any) fmt::print(stderr, "{}", pipeline::render_text(shown, {}));
+  const auto warnings =
+      std::ranges::count(project.loaded.diagnostics, Severity::warning, &Diagnostic::severity);
+  if (warnings > 0)
+    fmt::print(stderr, "refute: {} warnings about the contracts; refute validate shows them\n",
+               warnings);
+}
+
+void print_findings(const Diagnostics& diagnostics) {
+  for (const Diagnostic& d : diagnostics) {
+    fmt::print(stderr, "{}: {}[{}]: {}\n    {}\n", d.file, pipeline::to_string(d.severity), d.code,
+               d.message, d.help);
+  }
 }
 
 pipeline::Today today_of(const Project& project, const pipeline::Fixtures& fixtures,

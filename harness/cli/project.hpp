@@ -11,6 +11,7 @@
 #include "harness/pipeline/execute/fixtures_index.hpp"
 #include "harness/pipeline/execute/locations.hpp"
 #include "harness/pipeline/judge/today.hpp"
+#include "harness/pipeline/load/load_contracts.hpp"
 
 namespace CLI {
 class App;
@@ -32,12 +33,12 @@ void add_project_options(CLI::App& app, ProjectOptions& options);
 /// it was made.
 struct Project {
   pipeline::Locations locations;
+  pipeline::LoadResult loaded;  ///< without its contracts, which are next
   std::vector<Contract> contracts;
   pipeline::Registry registry;
   pipeline::Bindings bindings;
-  Diagnostics diagnostics;  ///< of all stages, in their order
-  std::optional<ExitCode>
-      bad;  ///< set when nothing may be run: the exit code that the first bad stage calls for
+  /// Set when nothing may be run: the exit code that the first bad stage calls for.
+  std::optional<ExitCode> bad;
 
   Project() = default;
   Project(const Project&) = delete;
@@ -48,8 +49,11 @@ struct Project {
 /// everything.
 std::unique_ptr<Project> open_project(const ProjectOptions& options);
 
-/// Prints errors in full and warnings as far as a reader will read them, to stderr.
-void print_diagnostics(const Diagnostics& diagnostics);
+/// Prints to stderr what is wrong with contracts, workers and bindings. Errors in full; of the
+/// linter's warnings only how many there are, because `validate` shows them.
+void print_findings(const Project& project);
+/// Findings that belong to no contract's text.
+void print_findings(const Diagnostics& diagnostics);
 
 /// What evidence must rest on to count today, as far as this machine can tell.
 pipeline::Today today_of(const Project& project, const pipeline::Fixtures& fixtures,

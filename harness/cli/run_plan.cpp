@@ -15,7 +15,10 @@ namespace {
 using pipeline::PlannedJob;
 
 std::vector<PlannedJob> plan_canary(const Project& project) {
-  const std::vector<Contract> contracts = load_silently(project.locations.canary);
+  const std::vector<Contract> contracts =
+      pipeline::load_contracts({project.locations.canary},
+                               {.threads = 1, .levels = nullptr, .lint = false})
+          .contracts;
   const pipeline::Bindings bindings = pipeline::bind_claims(contracts, project.registry);
   auto planned = pipeline::plan(bindings.bound, {});
   return planned ? pipeline::canary_jobs(std::move(*planned)) : std::vector<PlannedJob>{};
