@@ -16,7 +16,7 @@ const Value::List kEmptyList;
 
 }  // namespace
 
-bool is_digest(std::string_view text) {
+bool looks_like_digest(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
@@ -85,7 +85,8 @@ const Value::List& Fields::list(std::string_view name) {
 
 Digest Fields::digest(std::string_view name) {
   Digest digest{text(name)};
-  if (good() && !is_digest(digest.text)) wrong(name, "a SHA-256 in 64 lower-case hex digits");
+  if (good() && !looks_like_digest(digest.text))
+    wrong(name, "a SHA-256 in 64 lower-case hex digits");
   return digest;
 }
 

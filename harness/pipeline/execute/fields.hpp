@@ -54,6 +54,6 @@ class Fields {
 };
 
 /// 64 lower-case hex digits.
-bool is_digest(std::string_view text);
+bool looks_like_digest(std::string_view text);
 
 }  // namespace refute::pipeline

@@ -86,7 +86,7 @@ Outcome read_outcome(Fields& fields) {
   outcome.domain = static_cast<Domain>(fields.word("domain", kDomainNames));
   outcome.agreement = static_cast<Agreement>(fields.word("agreement", kAgreementNames));
   outcome.result_digest = {fields.optional_text("result_digest")};
-  if (!outcome.result_digest.empty() && !is_digest(outcome.result_digest.text)) {
+  if (!outcome.result_digest.empty() && !looks_like_digest(outcome.result_digest.text)) {
     fields.fail("\"result_digest\" must be a SHA-256 in 64 lower-case hex digits, or empty");
   }
   outcome.inputs = read_inputs(fields);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "harness/digest/sha256.hpp"
 #include "harness/pipeline/execute/children.hpp"
@@ -26,13 +27,22 @@ Diagnostic finding(std::string code, const std::string& path, std::string messag
   return d;
 }
 
-// Folders are passed over: a build leaves falsify_x.p beside falsify_x.
+// A build leaves more than workers in the folder: falsify_x.p and falsify_x_build.hpp. What is
+// executable or has no suffix is meant to be one.
+bool looks_like_worker(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  if (!entry.path().filename().string().starts_with("falsify_") || entry.is_directory(ignored)) {
+    return false;
+  }
+  const bool executable = ::access(entry.path().c_str(), X_OK) == 0;
+  return executable || !entry.path().has_extension();
+}
+
 std::vector<std::string> files_in(const std::string& folder, Diagnostics& diagnostics) {
   std::vector<std::string> paths;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const bool named = it->path().filename().string().starts_with("falsify_");
-    if (named && !it->is_directory(error)) paths.push_back(it->path().string());
+    if (looks_like_worker(*it)) paths.push_back(it->path().string());
   }
   if (error) {
     diagnostics.push_back(finding("RF0807", folder,
@@ -79,10 +89,15 @@ Result<WorkerInfo> read_worker(const std::string& path, const ChildResult& resul
   return info;
 }
 
+/// The finding names its file itself.
+std::string without_path(const std::string& text, const std::string& path) {
+  return text.starts_with(path + ": ") ? text.substr(path.size() + 2) : text;
+}
+
 void add(Registry& registry, const std::string& path, const ChildResult& result) {
   if (const auto* not_started = std::get_if<NotStarted>(&result.end)) {
-    registry.diagnostics.push_back(
-        finding("RF0801", path, not_started->error.what, not_started->error.hint));
+    registry.diagnostics.push_back(finding(
+        "RF0801", path, without_path(not_started->error.what, path), not_started->error.hint));
     return;
   }
   if (!(result.end.index() == 0 && std::get<Exited>(result.end) == Exited{0})) {

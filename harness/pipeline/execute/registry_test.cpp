@@ -113,6 +113,7 @@ TEST_CASE("workers are found by their name, folders and others are passed over")
   workers.listing("falsify_a", falsifier("A"));
   workers.listing("bench_c", falsifier("C"));
   fs::create_directories(fs::path(workers.folder()) / "falsify_a.p");
+  workers.add("falsify_a_build.hpp", "#pragma once", 0644);
   const Registry registry = workers.find();
   CHECK(registry.diagnostics.empty());
   REQUIRE(registry.workers.size() == 2);

@@ -54,7 +54,7 @@ void read_source(Fields& fields, WorkerInfo& info) {
   const Value& source = fields.optional_map("source");
   for (const auto& [backend, value] : *source.as_map()) {
     const std::string* text = value.as_string();
-    if (text == nullptr || !is_digest(*text)) {
+    if (text == nullptr || !looks_like_digest(*text)) {
       return fields.fail(
           fmt::format("\"source/{}\" must be a SHA-256 in 64 lower-case hex digits", backend));
     }

@@ -19,20 +19,24 @@ void Findings::push(Code code, Severity severity, Span span, std::string pointer
                     std::move(message), std::move(help)});
 }
 
+// Looking a pointer up walks the tree, so what will not be listed must not ask for one.
+std::string Findings::pointer(const SpanNode& node) const {
+  if (root_ == nullptr || found_.size() >= kMost) return {};
+  return pointer_to(*root_, node);
+}
+
 void Findings::add(Code code, Severity severity, Span span, std::string message, std::string help) {
   push(code, severity, span, "", std::move(message), std::move(help));
 }
 
 void Findings::add(Code code, Severity severity, const SpanNode& node, std::string message,
                    std::string help) {
-  push(code, severity, node.span, root_ ? pointer_to(*root_, node) : "", std::move(message),
-       std::move(help));
+  push(code, severity, node.span, pointer(node), std::move(message), std::move(help));
 }
 
 void Findings::add(Code code, Severity severity, const SpanMember& member, std::string message,
                    std::string help) {
-  push(code, severity, member.key_span, root_ ? pointer_to(*root_, member.value) : "",
-       std::move(message), std::move(help));
+  push(code, severity, member.key_span, pointer(member.value), std::move(message), std::move(help));
 }
 
 bool Findings::has_errors() const {

@@ -37,6 +37,8 @@ class Findings {
   void push(Code code, Severity severity, Span span, std::string pointer, std::string message,
             std::string help);
 
+  std::string pointer(const SpanNode& node) const;
+
   std::string file_;
   const SpanNode* root_ = nullptr;
   Diagnostics found_;

@@ -5,7 +5,7 @@
 namespace refute::pipeline {
 namespace {
 
-constexpr std::size_t kBlock = 256;
+constexpr std::size_t kBlock = 64;
 
 bool starts_code_point(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
@@ -21,9 +21,11 @@ LineIndex::LineIndex(std::string_view text) : text_(text), line_starts_{0} {
     if (text[i] == '\n') line_starts_.push_back(i + 1);
   }
   if (text.size() % kBlock == 0) block_counts_.push_back(count);
+  all_ascii_ = count == text.size();
 }
 
 std::size_t LineIndex::code_points_before(std::size_t offset) const {
+  if (all_ascii_) return offset;
   const std::size_t block = offset / kBlock;
   std::size_t count = block_counts_[block];
   for (std::size_t i = block * kBlock; i < offset; ++i) count += starts_code_point(text_[i]);

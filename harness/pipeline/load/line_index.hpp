@@ -32,6 +32,7 @@ class LineIndex {
   std::string_view text_;
   std::vector<std::size_t> line_starts_;
   std::vector<std::size_t> block_counts_;  ///< code points before each block of kBlock bytes
+  bool all_ascii_ = false;                 ///< then a column is a difference of offsets
 };
 
 }  // namespace refute::pipeline

@@ -113,24 +113,29 @@ constexpr auto kPhrases = std::to_array<Phrase>({
      "contracts are plain data: write the value out, or quote the text if it begins with `*`"},
 });
 
-void report_syntax(const YAML::ParserException& e, std::size_t base, std::string_view text,
-                   const LineIndex& lines, Findings& findings) {
+void report_syntax(const YAML::ParserException& e, std::size_t at, const TreeBuilder& tree,
+                   std::string_view text, const LineIndex& lines, Findings& findings) {
   const auto known =
       std::ranges::find_if(kPhrases, [&](const Phrase& p) { return e.msg.starts_with(p.theirs); });
-  const std::size_t at =
-      e.mark.is_null() ? text.size() : base + static_cast<std::size_t>(e.mark.pos);
+  const std::string message = known == kPhrases.end() ? e.msg : std::string(known->ours);
+  const std::string help = known == kPhrases.end() ? std::string() : std::string(known->help);
   const Span span = lines.span(at, std::min(at + 1, text.size()));
+  const auto tab = tab_indentation(text, lines.line_start(span.line), at);
   if (e.msg.starts_with("the referenced anchor")) {
-    findings.add("RF0110", Severity::error, span, std::string(known->ours),
-                 std::string(known->help));
-  } else if (const auto tab = tab_indentation(text, lines.line_start(span.line), at)) {
-    findings.add("RF0109", Severity::error, lines.span(*tab, *tab + 1),
+    findings.add("RF0110", Severity::error, span, message, help);
+  } else if (tab || e.msg.starts_with("illegal tab")) {
+    const std::size_t place = tab.value_or(at);
+    findings.add("RF0109", Severity::error, lines.span(place, place + 1),
                  "a tab is used as indentation", "YAML indents by spaces only");
-  } else if (known != kPhrases.end()) {
-    findings.add("RF0105", Severity::error, span, std::string(known->ours),
-                 std::string(known->help));
+  } else if (const auto quote = tree.runaway_quote(at)) {
+    findings.add("RF0106", Severity::error, lines.span(*quote, *quote + 1),
+                 fmt::format("this quote is not closed before line {}", span.line),
+                 "close it on its line, or quote the whole text if the quote belongs to it");
   } else {
-    findings.add("RF0105", Severity::error, span, e.msg);
+    const bool unclosed =
+        e.msg.ends_with("flow not found") || e.msg.ends_with("sequence flow not found");
+    findings.add("RF0105", Severity::error, unclosed ? tree.open_bracket().value_or(span) : span,
+                 message, help);
   }
 }
 
@@ -178,8 +183,10 @@ Part parse_part(std::string_view text, std::size_t base, const LineIndex& lines,
     part.complete = true;
   } catch (const StopReading&) {
   } catch (const YAML::ParserException& e) {
-    report_syntax(e, base, text, lines, findings);
-    part.failed_at = e.mark.is_null() ? text.size() : base + static_cast<std::size_t>(e.mark.pos);
+    const std::size_t at =
+        e.mark.is_null() ? text.size() : base + static_cast<std::size_t>(e.mark.pos);
+    report_syntax(e, at, tree, text, lines, findings);
+    part.failed_at = at;
   }
   part.root = tree.take_root(part.complete);
   return part;

@@ -1,6 +1,7 @@
 #include "harness/pipeline/load/load_contracts.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -19,10 +20,15 @@ Result<std::string> read_bounded(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              std::fclose);
   if (!file) return Error{path + ": " + std::strerror(errno), "check its permissions"};
-  std::string bytes(kMostBytes + 1, '\0');  // one more than allowed, so that the scan can tell
-  const std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file.get());
+  // Read piece by piece, to one byte more than is allowed, so that the scan can tell; a size asked
+  // for beforehand may be another one by now.
+  std::string bytes;
+  std::array<char, 16384> piece;
+  for (std::size_t got = 1; got != 0 && bytes.size() <= kMostBytes;) {
+    got = std::fread(piece.data(), 1, piece.size(), file.get());
+    bytes.append(piece.data(), got);
+  }
   if (std::ferror(file.get()) != 0) return Error{path + ": " + std::strerror(errno), ""};
-  bytes.resize(got);
   return bytes;
 }
 

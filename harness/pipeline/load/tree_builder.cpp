@@ -178,7 +178,13 @@ std::size_t TreeBuilder::end_of_scalar(std::size_t at, const std::string& value,
     case SpanNode::Style::quoted:
       break;
   }
-  if (const auto end = end_of_quoted(text_, at)) return *end;
+  if (const auto end = end_of_quoted(text_, at)) {
+    if (text_.substr(at, *end - at).find('\n') != std::string_view::npos) {
+      quote_begin_ = at;
+      quote_end_ = *end;
+    }
+    return *end;
+  }
   findings_.add("RF0106", Severity::error, lines_.span(at, at + 1), "this quote is never closed",
                 "close it, or quote the whole text if the quote belongs to it");
   stopped_ = true;
@@ -258,11 +264,26 @@ void TreeBuilder::report_duplicates(const SpanNode& map) {
   }
 }
 
+std::optional<std::size_t> TreeBuilder::runaway_quote(std::size_t at) const {
+  if (quote_end_ == 0 || at < quote_end_) return std::nullopt;
+  const bool same_line =
+      text_.substr(quote_end_, at - quote_end_).find('\n') == std::string_view::npos;
+  return same_line ? std::optional(quote_begin_) : std::nullopt;
+}
+
+std::optional<Span> TreeBuilder::open_bracket() const {
+  if (stack_.empty() || !stack_.back().flow) return std::nullopt;
+  const Span& from = stack_.back().node.span;
+  return Span{from.line, from.column, from.line, from.column + 1};
+}
+
 SpanNode TreeBuilder::take_root(bool complete) {
   // Cut short, only what was closed inside the outermost map can be trusted.
   if (!complete && !stack_.empty()) {
     SpanNode node = std::move(stack_.front().node);
     stack_.clear();
+    if (!node.members.empty()) node.members.pop_back();
+    if (!node.items.empty()) node.items.pop_back();
     if (node.is_map()) report_duplicates(node);
     return node;
   }

@@ -3,6 +3,7 @@
 // Builds the span tree from parser events. Knows YAML, but no parser: events come with byte offsets
 // only.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,12 @@ class TreeBuilder {
   /// The tree as far as it came; what was still open when reading stopped is left out, but for the
   /// root.
   SpanNode take_root(bool complete);
-  bool empty() const { return nodes_ == 0; }
+
+  /// Where a quote was opened that ran over several lines and ended on the line of `at`: when the
+  /// text is wrong there, that quote is the likely reason.
+  std::optional<std::size_t> runaway_quote(std::size_t at) const;
+  /// The innermost bracket that was opened and not closed.
+  std::optional<Span> open_bracket() const;
 
  private:
   struct Frame {
@@ -59,6 +65,7 @@ class TreeBuilder {
   std::vector<Frame> stack_;
   SpanNode root_;
   std::size_t last_end_ = 0;
+  std::size_t quote_begin_ = 0, quote_end_ = 0;  ///< of the last quoted text that spans lines
   int nodes_ = 0;
   bool stopped_ = false;
 };
