@@ -31,9 +31,22 @@ std::string cap_words(const Cap& cap) {
     case CapKind::control_refuted:
       return fmt::format("a check that the control {} survives", cap.who);
     case CapKind::power_unproven:
-      return fmt::format("a run of {} to show the check's power", cap.who);
+      return cap.who;
   }
   return "";
+}
+
+/// All caps in one sentence; what has only not been run yet is said once for all of it.
+std::string caps_words(const std::vector<Cap>& caps) {
+  std::vector<std::string> words, not_run;
+  for (const Cap& cap : caps) {
+    (cap.kind == CapKind::power_unproven ? not_run : words).push_back(cap_words(cap));
+  }
+  if (!not_run.empty()) {
+    words.push_back(
+        fmt::format("a run of {} that shows the check's power", fmt::join(not_run, ", ")));
+  }
+  return fmt::format("{}", fmt::join(words, "; "));
 }
 
 /// The fresh record of the subject that comes nearest to the requirement.
@@ -91,8 +104,12 @@ class Blocking {
     add(BlockerKind::fixture_absent, fmt::format("{} is not here", r.fixture));
   }
 
+  static bool needs_device(const Requirement& r, const SubjectName& name) {
+    return !r.device.empty() || r.min_sm || backend_of(name) == "cuda";
+  }
+
   void device(const Requirement& r, const SubjectName& name) {
-    if (r.device.empty() && !r.min_sm && backend_of(name) != "cuda") return;
+    if (!needs_device(r, name)) return;
     const std::optional<int> sm = sm_of(today_.architecture);
     if (!sm) {
       add(BlockerKind::device_absent, fmt::format("no cuda device here for {}", name.text));
@@ -112,7 +129,7 @@ class Blocking {
         return;
       case DeclineReason::no_device:
       case DeclineReason::wrong_architecture:
-        if (!sm_of(today_.architecture)) add(BlockerKind::device_absent, why);
+        if (!needs_device(r, name)) add(BlockerKind::device_absent, why);
         return;
       case DeclineReason::not_served:
         add(BlockerKind::upstream_missing, why);
@@ -198,9 +215,7 @@ void explain_next(const Claim& claim, const Today& today, const Binding& binding
     return;
   }
   if (!result.caps.empty()) {
-    std::vector<std::string> words;
-    for (const Cap& cap : result.caps) words.push_back(cap_words(cap));
-    result.next = fmt::format("{}", fmt::join(words, "; "));
+    result.next = caps_words(result.caps);
   }
   const std::optional<Level> above = level_above(result.level);
   if (!above) return;

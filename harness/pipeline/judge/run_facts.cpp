@@ -17,7 +17,6 @@ std::string run_facts_json(const RunFacts& f) {
                                       {"options", f.options},
                                       {"toolchain", f.toolchain},
                                       {"machine", f.machine.text},
-                                      {"architecture", f.architecture},
                                       {"finished", f.finished},
                                       {"interrupted", f.interrupted}});
 }
@@ -34,7 +33,6 @@ Result<RunFacts> parse_run_facts(std::string_view text) {
   f.options = map.any("options");
   f.toolchain = map.any("toolchain");
   f.machine = map.digest_or_none("machine");
-  f.architecture = map.text("architecture");
   f.finished = map.truth("finished");
   f.interrupted = map.truth("interrupted");
   if (std::optional<Error> error = map.finish()) return *std::move(error);

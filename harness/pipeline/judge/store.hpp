@@ -18,7 +18,6 @@ struct RunFacts {
   Value options;             ///< the command line as parsed: map
   Value toolchain;           ///< per worker: compiler, flags, sanitizers
   Digest machine;            ///< fingerprint of the machine it ran on (machine.hpp)
-  std::string architecture;  ///< of its GPU, or empty
   bool finished = false;     ///< false while it runs, and after a kill
   bool interrupted = false;  ///< ended by Ctrl-C: the record is complete up to there
   bool operator==(const RunFacts&) const = default;

@@ -29,7 +29,6 @@ RunFacts some_facts() {
   facts.options = Value::Map{{"paths", Value::List{"contracts"}}, {"jobs", 2}};
   facts.toolchain = Value::Map{{"compiler", "g++ 12.2.0"}};
   facts.machine = {std::string(64, '1')};
-  facts.architecture = "sm_90a";
   return facts;
 }
 

@@ -38,6 +38,13 @@ std::optional<int> sm_of(const std::string& architecture) {
   return sm;
 }
 
+std::string architecture_of(const std::vector<Evidence>& run) {
+  for (const Evidence& e : run) {
+    if (!e.provenance.architecture.empty()) return e.provenance.architecture;
+  }
+  return "";
+}
+
 Freshness freshness(const Digest& claim_digest, const Binding& binding, const Today& today,
                     const Evidence& evidence) {
   Freshness result;

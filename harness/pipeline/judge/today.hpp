@@ -34,6 +34,9 @@ std::string backend_of(const SubjectName& subject);
 /// Compute capability as 10·major + minor from "sm_90a"; nothing when the text is no architecture.
 std::optional<int> sm_of(const std::string& architecture);
 
+/// The architecture of the device that a run used; empty when it used none.
+std::string architecture_of(const std::vector<Evidence>& run);
+
 /// Which digest a record's freshness failed on.
 enum class Part { claim, source, input, architecture };
 constexpr std::array<std::string_view, 4> kPartNames = {"claim", "source", "input", "architecture"};
