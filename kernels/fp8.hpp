@@ -1,9 +1,10 @@
 #pragma once
 
-// FP8 as the Open Compute Project's "OFP8 Formats for Deep Learning" (v1.0, 2023) defines it: E4M3 (the FN variant:
-// no infinity, S.1111.111 is NaN, largest finite 448) and E5M2 (IEEE-like infinities and NaNs, largest finite 57344).
-// Plain C++20, nothing else needed. Every function exists under equal name and meaning in cpu_scalar and cpu_simd and
-// gives the same bits in both, on every instruction set.
+// FP8 as the Open Compute Project's "OFP8 Formats for Deep Learning" (v1.0, 2023) defines it: E4M3
+// (the FN variant: no infinity, S.1111.111 is NaN, largest finite 448) and E5M2 (IEEE-like
+// infinities and NaNs, largest finite 57344). Plain C++20, nothing else needed. Every function
+// exists under equal name and meaning in cpu_scalar and cpu_simd and gives the same bits in both,
+// on every instruction set.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,14 +14,15 @@ namespace refute::kernels {
 
 enum class Fp8Format : std::uint8_t { e4m3, e5m2 };
 
-/// What happens halfway between two codes. Hardware rounds ties to even; ties_lower takes the smaller magnitude and
-/// is there for parity with implementations that scan a table and keep the first minimum.
+/// What happens halfway between two codes. Hardware rounds ties to even; ties_lower takes the
+/// smaller magnitude and is there for parity with implementations that scan a table and keep the
+/// first minimum.
 enum class Fp8Rounding : std::uint8_t { ties_even, ties_lower };
 
 /// What happens above the largest finite value.
 /// satfinite: infinities and overflow become ±448 or ±57344.
-/// nonsat: E4M3 gives NaN above 464 (448 < |x| <= 464 rounds down to 448), E5M2 gives infinity from 61440 on. (61440 is
-/// a tie: with ties_lower it stays 57344.)
+/// nonsat: E4M3 gives NaN above 464 (448 < |x| <= 464 rounds down to 448), E5M2 gives infinity from
+/// 61440 on. (61440 is a tie: with ties_lower it stays 57344.)
 enum class Fp8Overflow : std::uint8_t { satfinite, nonsat };
 
 struct Fp8Mode {
@@ -29,12 +31,15 @@ struct Fp8Mode {
   Fp8Overflow overflow = Fp8Overflow::satfinite;
 };
 
-constexpr float fp8_max_finite(Fp8Format f) { return f == Fp8Format::e4m3 ? 448.0f : 57344.0f; }
+constexpr float fp8_max_finite(Fp8Format f) {
+  return f == Fp8Format::e4m3 ? 448.0f : 57344.0f;
+}
 
 /// What shares one scale: the whole tensor, each row, or each run of `block` values along a row.
 enum class Fp8Granularity : std::uint8_t { tensor, channel, block };
 
-/// A row-major [rows, cols] tensor and how it is scaled. For `block`, cols must be a multiple of `block`.
+/// A row-major [rows, cols] tensor and how it is scaled. For `block`, cols must be a multiple of
+/// `block`.
 struct Fp8Layout {
   std::size_t rows = 1, cols = 0;
   Fp8Granularity granularity = Fp8Granularity::tensor;
@@ -43,9 +48,12 @@ struct Fp8Layout {
   std::size_t size() const { return rows * cols; }
   std::size_t scale_count() const {
     switch (granularity) {
-      case Fp8Granularity::tensor: return 1;
-      case Fp8Granularity::channel: return rows;
-      case Fp8Granularity::block: return block == 0 ? 0 : rows * (cols / block);
+      case Fp8Granularity::tensor:
+        return 1;
+      case Fp8Granularity::channel:
+        return rows;
+      case Fp8Granularity::block:
+        return block == 0 ? 0 : rows * (cols / block);
     }
     return 0;
   }
@@ -53,8 +61,8 @@ struct Fp8Layout {
 
 enum class Fp8Status : std::uint8_t {
   ok,
-  size_mismatch,   ///< a span is not as long as the layout says, or cols is no multiple of block
-  non_finite,      ///< NaN or infinity among the values; nothing was written
+  size_mismatch,  ///< a span is not as long as the layout says, or cols is no multiple of block
+  non_finite,     ///< NaN or infinity among the values; nothing was written
 };
 
 struct Fp8QuantizeResult {
@@ -62,21 +70,23 @@ struct Fp8QuantizeResult {
   std::size_t index = 0;  ///< of the first offending value, for non_finite
 };
 
+// clang-format off
 #define REFUTE_FP8_KERNELS                                                                                       \
-  /** out[i] = the code nearest to in[i]. NaN gives 0x7F with the input's sign; -0.0 gives 0x80. Equal sizes. */  \
+  /** out[i] = the code nearest to in[i]. NaN gives 0x7F with the input's sign; -0.0 gives 0x80. Equal sizes. */ \
   void fp8_encode(std::span<const float> in, std::span<std::uint8_t> out, Fp8Mode mode);                         \
-  /** The same from IEEE binary16 and bfloat16 bit patterns, without a detour through a rounded value. */         \
+  /** The same from IEEE binary16 and bfloat16 bit patterns, without a detour through a rounded value. */        \
   void fp8_encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode);             \
   void fp8_encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode);            \
-  /** out[i] = the value of code in[i], exactly. NaN codes give a quiet NaN with the code's sign. */              \
+  /** out[i] = the value of code in[i], exactly. NaN codes give a quiet NaN with the code's sign. */             \
   void fp8_decode(std::span<const std::uint8_t> in, std::span<float> out, Fp8Format format);                     \
-  /** scale = max|W| / max finite of the format, per group; 1 for a group of zeros, and never subnormal or zero:  \
-      a scale that would underflow is raised to the least normal float. codes[i] = encode(w[i] / scale). */       \
+  /** scale = max|W| / max finite of the format, per group; 1 for a group of zeros, and never subnormal or zero: \
+      a scale that would underflow is raised to the least normal float. codes[i] = encode(w[i] / scale). */      \
   Fp8QuantizeResult fp8_quantize(std::span<const float> w, Fp8Layout layout, Fp8Mode mode,                       \
                                  std::span<std::uint8_t> codes, std::span<float> scales);                        \
-  /** out[i] = decode(codes[i]) * scale of its group. */                                                          \
+  /** out[i] = decode(codes[i]) * scale of its group. */                                                         \
   Fp8QuantizeResult fp8_dequantize(std::span<const std::uint8_t> codes, std::span<const float> scales,           \
                                    Fp8Layout layout, Fp8Format format, std::span<float> out);
+// clang-format on
 
 namespace cpu_scalar {
 REFUTE_FP8_KERNELS
@@ -87,9 +97,10 @@ REFUTE_FP8_KERNELS
 
 #undef REFUTE_FP8_KERNELS
 
-/// What a GPU of a given compute capability can do with FP8, as 10·major + minor. Conversion needs none at all; 0 means
-/// that the capability was not measured, which is not the same as too low. (Weight-only serving from 7.5, W8A8 from
-/// 8.9: the vLLM documentation's table; native FP8 matrix multiply from Ada, sm_89.)
+/// What a GPU of a given compute capability can do with FP8, as 10·major + minor. Conversion needs
+/// none at all; 0 means that the capability was not measured, which is not the same as too low.
+/// (Weight-only serving from 7.5, W8A8 from 8.9: the vLLM documentation's table; native FP8 matrix
+/// multiply from Ada, sm_89.)
 struct Fp8Capability {
   bool measured = false;
   bool convert = true;

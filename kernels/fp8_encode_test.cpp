@@ -8,8 +8,8 @@
 
 #include "fixtures/oracles/fp8_oracle.hpp"
 #include "harness/catch.hpp"
+#include "kernels/backend_test.hpp"
 #include "kernels/fp8.hpp"
-#include "kernels/simd.hpp"
 
 using namespace refute;
 using namespace refute::kernels;
@@ -52,13 +52,10 @@ template <class Body>
 void for_each_backend(Body body) {
   body(Backend{"cpu_scalar", cpu_scalar::fp8_encode, cpu_scalar::fp8_encode_f16,
                cpu_scalar::fp8_encode_bf16, cpu_scalar::fp8_decode});
-  for (const char* target : simd_targets()) {
-    REQUIRE(force_simd_target(target));
-    REQUIRE(simd_target() == std::string(target));
-    body(Backend{std::string("cpu_simd on ") + target, cpu_simd::fp8_encode,
-                 cpu_simd::fp8_encode_f16, cpu_simd::fp8_encode_bf16, cpu_simd::fp8_decode});
-  }
-  force_simd_target("");
+  for_each_simd_target([&](const std::string& name) {
+    body(Backend{name, cpu_simd::fp8_encode, cpu_simd::fp8_encode_f16, cpu_simd::fp8_encode_bf16,
+                 cpu_simd::fp8_decode});
+  });
 }
 
 /// Hands out patterns in order and compares every code; a failure names the first pattern that
