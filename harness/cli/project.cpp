@@ -92,9 +92,10 @@ void print_findings(const Project& project) {
   if (any) fmt::print(stderr, "{}", pipeline::render_text(shown, {}));
   const auto warnings =
       std::ranges::count(project.loaded.diagnostics, Severity::warning, &Diagnostic::severity);
-  if (warnings > 0)
-    fmt::print(stderr, "refute: {} warnings about the contracts; refute validate shows them\n",
-               warnings);
+  if (warnings > 0) {
+    fmt::print(stderr, "refute: {} warning{} about the contracts; refute validate shows {}\n",
+               warnings, warnings == 1 ? "" : "s", warnings == 1 ? "it" : "them");
+  }
 }
 
 void print_findings(const Diagnostics& diagnostics) {
