@@ -109,28 +109,46 @@ Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t patt
                          std::move(counterexample));
 }
 
-/// All modes in turn; `digest` takes in what was found.
-Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, Sha256& digest) {
+/// One mode with what its codes must be.
+struct Task {
+  Fp8Mode mode;
+  std::vector<Fp8Run> runs;
+};
+
+/// All modes in turn: first where codes change, in every mode, then everything.
+Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, const std::vector<Task>& tasks) {
   const bool negated = context.compare().negated();
   const auto only = replayed_index(context);
   const std::uint64_t begin = only ? chunk_begin(*only) : 0;
   const std::uint64_t end = only ? begin + worker::kSweepChunk : kPatterns;
-  for (Fp8Mode mode : modes_of(context)) {
-    const std::vector<Fp8Run> runs = runs_of(mode);
-    const auto make_checker = [&]() -> ChunkCheck {
-      return [checker = std::make_shared<Checker>(subject, mode, runs, negated)](
-                 std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
-    };
-    const auto result = worker::sweep(begin, end, context.threads(), make_checker, landmarks_of(runs));
-    context.add_cases(result.checked);
-    context.compare().add_equal(result.checked);
-    if (result.smallest) return refutation(subject, mode, *result.smallest);
-    // Every one of the 2^32 codes was just seen to equal its run's, so the runs are the result, and quick to hash.
-    for (const Fp8Run& run : runs) {
-      digest.field(std::uint64_t{run.first}).field(std::uint64_t{run.last}).field(std::uint64_t{run.code});
+  for (const bool everything : {false, true}) {
+    for (const Task& task : tasks) {
+      const auto make_checker = [&]() -> ChunkCheck {
+        return [checker = std::make_shared<Checker>(subject, task.mode, task.runs, negated)](
+                   std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
+      };
+      const auto result =
+          everything ? worker::sweep(begin, end, context.threads(), make_checker)
+                     : worker::sweep_around(landmarks_of(task.runs), begin, end, context.threads(), make_checker);
+      // What survives is counted once, by the sweep of everything.
+      const bool counts = everything || result.smallest;
+      context.add_cases(counts ? result.checked : 0);
+      context.compare().add_equal(counts ? result.checked : 0);
+      if (result.smallest) return refutation(subject, task.mode, *result.smallest);
     }
   }
   return worker::survived();
+}
+
+/// Every one of the 2^32 codes was seen to equal its run's, so the runs are the result, and quick to hash.
+Digest digest_of(const std::vector<Task>& tasks) {
+  Sha256 digest;
+  for (const Task& task : tasks) {
+    for (const Fp8Run& run : task.runs) {
+      digest.field(std::uint64_t{run.first}).field(std::uint64_t{run.last}).field(std::uint64_t{run.code});
+    }
+  }
+  return digest.finish();
 }
 
 }  // namespace
@@ -139,10 +157,11 @@ Verdict fp8_encode_f32_all(Context& context) {
   context.domain(Domain::exhaustive);
   context.agreement(Agreement::bytewise);
   const auto subject = fp8_subject_of(context);
+  std::vector<Task> tasks;
+  for (Fp8Mode mode : modes_of(context)) tasks.push_back({mode, runs_of(mode)});
   try {
-    Sha256 digest;
-    Verdict verdict = sweep_modes(context, *subject, digest);
-    if (std::holds_alternative<Survived>(verdict)) context.result(digest.finish());
+    Verdict verdict = sweep_modes(context, *subject, tasks);
+    if (std::holds_alternative<Survived>(verdict)) context.result(digest_of(tasks));
     return verdict;
   } catch (const GuardBroken& broken) {
     return refuted_by(broken.violation, "encode", Value::Map{});

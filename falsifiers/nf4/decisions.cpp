@@ -158,7 +158,8 @@ class Checker {
 };
 
 Verdict wrong_decision(worker::Nf4Subject& subject, Nf4Decision decision, float x, std::uint64_t index) {
-  const auto codes = Decider(subject, decision).decide({&x, 1});
+  Decider decider(subject, decision);
+  const auto codes = decider.decide({&x, 1});
   const std::string got = codes.empty() ? "a refusal" : fmt::format("code {}", codes[0]);
   const std::uint8_t want = nf4_oracle_code(x, decision);
   Value counterexample;
@@ -180,6 +181,46 @@ std::pair<std::uint64_t, std::uint64_t> range_of(const Context& context, const D
   return {*index, *index + 1};
 }
 
+/// One way to decide with what its codes must be.
+struct Task {
+  Nf4Decision decision;
+  std::vector<CodeRun> runs;
+};
+
+std::vector<std::uint64_t> landmarks_of(const std::vector<CodeRun>& runs) {
+  std::vector<std::uint64_t> all;
+  for (const CodeRun& run : runs) all.push_back(run.first);
+  return all;
+}
+
+/// Both ways in turn: first where codes change, in each, then everything.
+Verdict sweep_decisions(Context& context, worker::Nf4Subject& subject, const DecisionSpace& space,
+                        const std::vector<Task>& tasks) {
+  constexpr std::size_t kChunk = (kNf4Block - 1) * 512;
+  const bool negated = context.compare().negated();
+  const auto [begin, end] = range_of(context, space);
+  for (const bool everything : {false, true}) {
+    for (const Task& task : tasks) {
+      const worker::MakeChecker make_checker = [&]() -> worker::ChunkCheck {
+        return [checker = std::make_shared<Checker>(subject, task.decision, space, task.runs, negated)](
+                   std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
+      };
+      const auto result = everything
+                              ? worker::sweep(begin, end, context.threads(), make_checker, kChunk)
+                              : worker::sweep_around(landmarks_of(task.runs), begin, end, context.threads(),
+                                                     make_checker, kChunk);
+      // What survives is counted once, by the sweep of everything.
+      const bool counts = everything || result.smallest;
+      context.add_cases(counts ? result.checked : 0);
+      context.compare().add_equal(counts ? result.checked : 0);
+      if (result.smallest) {
+        return wrong_decision(subject, task.decision, space.value(*result.smallest), *result.smallest);
+      }
+    }
+  }
+  return worker::survived();
+}
+
 }  // namespace
 
 Verdict nf4_decisions_all(Context& context) {
@@ -187,28 +228,19 @@ Verdict nf4_decisions_all(Context& context) {
   context.agreement(Agreement::bytewise);
   const auto subject = nf4_subject_of(context);
   const DecisionSpace space(static_cast<float>(context.real("every_f32_from")));
-  const auto range = range_of(context, space);
-  const bool negated = context.compare().negated();
+  std::vector<Task> tasks;
+  for (Nf4Decision decision : decisions_of(context)) tasks.push_back({decision, runs_of(space, decision)});
+  Verdict verdict = sweep_decisions(context, *subject, space, tasks);
+  if (!std::holds_alternative<Survived>(verdict)) return verdict;
+  // Each code was just seen to equal its run's: the runs are the result.
   Sha256 digest;
-  for (Nf4Decision decision : decisions_of(context)) {
-    const std::vector<CodeRun> runs = runs_of(space, decision);
-    std::vector<std::uint64_t> landmarks;
-    for (const CodeRun& run : runs) landmarks.push_back(run.first);
-    const auto make_checker = [&]() -> worker::ChunkCheck {
-      return [checker = std::make_shared<Checker>(*subject, decision, space, runs, negated)](
-                 std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
-    };
-    const auto result = worker::sweep(range.first, range.second, context.threads(), make_checker, landmarks, 63 * 512);
-    context.add_cases(result.checked);
-    context.compare().add_equal(result.checked);
-    if (result.smallest) return wrong_decision(*subject, decision, space.value(*result.smallest), *result.smallest);
-    // Each code was just seen to equal its run's: the runs are the result.
-    for (const CodeRun& run : runs) {
+  for (const Task& task : tasks) {
+    for (const CodeRun& run : task.runs) {
       digest.field(std::uint64_t{run.first}).field(std::uint64_t{run.last}).field(std::uint64_t{run.code});
     }
   }
   context.result(digest.finish());
-  return worker::survived();
+  return verdict;
 }
 
 }  // namespace refute::falsifiers

@@ -52,7 +52,8 @@ bool element_within(float got, double want, double bound) {
 bool all_within(const float* got, const double* want, const double* bound, std::size_t n) {
   int outside = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    outside |= !(std::fabs(static_cast<double>(got[i]) - want[i]) <= bound[i]);
+    const double error = std::fabs(static_cast<double>(got[i]) - want[i]);
+    outside |= !(error <= bound[i]) | !(error <= std::numeric_limits<double>::max());
   }
   return outside == 0;
 }

@@ -104,11 +104,11 @@ REFUTE_INLINE float sparse_at(std::uint64_t seed, std::uint32_t i) {
   return from_bits(to_bits(normal_at(seed, i)) & keep);
 }
 
-/// Halfway between two neighbouring codes of a format with `kMantissa` bits and this bias, moved by -1, 0 or 1 ULP.
+/// Halfway between two neighbouring codes (or beyond the largest one) of a format with `kMantissa` bits and this bias, moved by -1, 0 or 1 ULP.
 template <std::uint32_t kMantissa, std::uint32_t kBias>
 REFUTE_INLINE float near_tie_at(std::uint64_t seed, std::uint32_t i) {
   const std::uint32_t word = word_at(seed, 0, i);
-  const std::uint32_t code = (word & 0xffffu) * 126u >> 16;
+  const std::uint32_t code = (word & 0xffffu) * 127u >> 16;
   const std::uint32_t exponent = code >> kMantissa, mantissa = code & ((1u << kMantissa) - 1);
   const std::uint32_t implied = exponent == 0 ? 0u : 1u << kMantissa;
   const float significand = static_cast<float>(static_cast<std::int32_t>(implied + mantissa)) + 0.5f;

@@ -72,7 +72,7 @@ class Progress {
   std::exception_ptr why_;
 };
 
-void work(Progress& progress, const std::function<ChunkCheck()>& make_checker) {
+void work(Progress& progress, const MakeChecker& make_checker) {
   try {
     const ChunkCheck check = make_checker();
     while (const auto chunk = progress.take()) {
@@ -84,7 +84,7 @@ void work(Progress& progress, const std::function<ChunkCheck()>& make_checker) {
   }
 }
 
-SweepResult go_through(Plan plan, unsigned threads, const std::function<ChunkCheck()>& make_checker) {
+SweepResult go_through(Plan plan, unsigned threads, const MakeChecker& make_checker) {
   Progress progress(std::move(plan));
   std::vector<std::thread> others;
   for (unsigned i = 1; i < threads; ++i) {
@@ -111,17 +111,17 @@ std::vector<std::uint64_t> chunks_around(std::span<const std::uint64_t> landmark
 
 }  // namespace
 
-SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads,
-                  const std::function<ChunkCheck()>& make_checker, std::span<const std::uint64_t> landmarks,
+SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads, const MakeChecker& make_checker,
                   std::size_t chunk) {
-  const Plan whole{begin, end, chunk, {}};
-  Plan first = whole;
-  first.starts = chunks_around(landmarks, whole);
-  if (!first.starts.empty()) {
-    const SweepResult early = go_through(first, threads, make_checker);
-    if (early.smallest) return early;
-  }
-  return go_through(whole, threads, make_checker);
+  return go_through({begin, end, chunk, {}}, threads, make_checker);
+}
+
+SweepResult sweep_around(std::span<const std::uint64_t> landmarks, std::uint64_t begin, std::uint64_t end,
+                         unsigned threads, const MakeChecker& make_checker, std::size_t chunk) {
+  Plan plan{begin, end, chunk, {}};
+  plan.starts = chunks_around(landmarks, plan);
+  if (plan.starts.empty()) return {};
+  return go_through(std::move(plan), threads, make_checker);
 }
 
 }  // namespace refute::worker

@@ -21,16 +21,17 @@ struct SweepResult {
 /// thread, so it may own buffers.
 using ChunkCheck = std::function<std::optional<std::uint64_t>(std::uint64_t first, std::size_t count)>;
 
-/// Goes through [begin, end) chunk by chunk on `threads` threads, each with a checker of its own from `make_checker`. After
-/// a mismatch no later chunk is started, while earlier ones are finished: that makes the least offender certain.
-///
-/// Wrong codecs are wrong where codes change, so the chunks that hold `landmarks` (rising) are gone through first; if one of
-/// them offends, the result is the least offender among those, and the sweep of everything is not needed. A subject
-/// survives only the whole.
-///
-/// An exception in a checker stops the sweep and is thrown again here.
-SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads,
-                  const std::function<ChunkCheck()>& make_checker, std::span<const std::uint64_t> landmarks = {},
+using MakeChecker = std::function<ChunkCheck()>;
+
+/// Goes through [begin, end) chunk by chunk on `threads` threads, each with a checker of its own. After a mismatch no later
+/// chunk is started, while earlier ones are finished: that makes the least offender certain. An exception in a checker
+/// stops the sweep and is thrown again here.
+SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads, const MakeChecker& make_checker,
                   std::size_t chunk = kSweepChunk);
+
+/// Goes only through the chunks of such a sweep that hold a landmark or the value before one. Wrong codecs are wrong where
+/// codes change: a look there first spares the sweep of everything. It proves nothing by itself.
+SweepResult sweep_around(std::span<const std::uint64_t> landmarks, std::uint64_t begin, std::uint64_t end,
+                         unsigned threads, const MakeChecker& make_checker, std::size_t chunk = kSweepChunk);
 
 }  // namespace refute::worker
