@@ -4,11 +4,17 @@
 
 namespace refute::cli {
 
+extern const Command kExplainCommand;
+extern const Command kListCommand;
+extern const Command kReplayCommand;
+extern const Command kRunCommand;
+extern const Command kSchemaCommand;
 extern const Command kValidateCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 1> kCommands = {
-      &kValidateCommand,
+  static constexpr std::array<const Command*, 6> kCommands = {
+      &kValidateCommand, &kListCommand,    &kRunCommand,
+      &kReplayCommand,   &kExplainCommand, &kSchemaCommand,
   };
   return kCommands;
 }
