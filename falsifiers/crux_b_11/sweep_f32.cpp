@@ -12,6 +12,8 @@
 #include "falsifiers/subjects/fp8_subjects.hpp"
 #include "fixtures/oracles/fp8_oracle.hpp"
 #include "harness/digest/sha256.hpp"
+#include "harness/metrics/run_compare.hpp"
+#include "harness/worker/domains.hpp"
 #include "harness/worker/guarded_buffer.hpp"
 #include "harness/worker/sweep.hpp"
 
@@ -32,26 +34,21 @@ std::vector<Fp8Run> runs_of(Fp8Mode mode) {
       mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite : oracles::Overflow::nonsat);
 }
 
-bool all_equal(const std::uint8_t* p, std::size_t n, std::uint8_t code) {
-  std::uint8_t different = 0;
-  for (std::size_t i = 0; i < n; ++i) different |= static_cast<std::uint8_t>(p[i] ^ code);
-  return different == 0;
-}
-
-/// The first pattern of [first, first + got.size()) whose code is not its run's; with `negated`, whose code is.
-std::optional<std::uint64_t> first_offender(const std::vector<Fp8Run>& runs, std::uint64_t first,
-                                            std::span<const std::uint8_t> got, bool negated) {
-  auto run = std::ranges::lower_bound(runs, first, {}, [](const Fp8Run& r) { return std::uint64_t{r.last}; });
-  for (std::size_t i = 0; i < got.size(); ++run) {
-    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(run->last + std::uint64_t{1} - (first + i), got.size() - i));
-    if (negated || !all_equal(got.data() + i, n, run->code)) {
-      for (std::size_t k = 0; k < n; ++k) {
-        if ((got[i + k] == run->code) == negated) return first + i + k;
-      }
-    }
-    i += n;
+/// The first pattern whose code is its run's: what a negated comparison takes for wrong. It seldom looks far.
+std::optional<std::size_t> first_match(std::span<const std::uint8_t> got, std::uint64_t first,
+                                       const std::vector<Fp8Run>& runs) {
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const auto run = std::ranges::lower_bound(runs, first + i, {}, [](const Fp8Run& r) { return std::uint64_t{r.last}; });
+    if (got[i] == run->code) return i;
   }
   return std::nullopt;
+}
+
+/// Where codes change.
+std::vector<std::uint64_t> landmarks_of(const std::vector<Fp8Run>& runs) {
+  std::vector<std::uint64_t> all;
+  for (const Fp8Run& run : runs) all.push_back(run.first);
+  return all;
 }
 
 /// Thrown out of a sweep: whichever chunk it was in, there is nothing more to find.
@@ -69,11 +66,14 @@ class Checker {
 
   std::optional<std::uint64_t> operator()(std::uint64_t first, std::size_t count) {
     in_.resize(count);
-    for (std::size_t i = 0; i < count; ++i) in_[i] = std::bit_cast<float>(static_cast<std::uint32_t>(first + i));
+    worker::fill_patterns(static_cast<std::uint32_t>(first), in_);
     if (got_.span().size() != count) got_.reset(count);
     subject_.encode_range(static_cast<std::uint32_t>(first), in_, got_.span(), mode_);
     if (const auto v = got_.violation()) throw GuardBroken{*v};
-    return first_offender(runs_, first, got_.span(), negated_);
+    const auto pattern = static_cast<std::uint32_t>(first);
+    const auto index = negated_ ? first_match(got_.span(), first, runs_)
+                                : metrics::first_mismatch_against_runs<Fp8Run>(got_.span(), pattern, runs_);
+    return index ? std::optional(first + *index) : std::nullopt;
   }
 
  private:
@@ -91,7 +91,7 @@ std::uint64_t chunk_begin(std::uint64_t pattern) { return pattern / worker::kSwe
 Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t pattern) {
   std::vector<float> in(worker::kSweepChunk);
   const std::uint64_t first = chunk_begin(pattern);
-  for (std::size_t i = 0; i < in.size(); ++i) in[i] = std::bit_cast<float>(static_cast<std::uint32_t>(first + i));
+  worker::fill_patterns(static_cast<std::uint32_t>(first), in);
   worker::GuardedOutput<std::uint8_t> codes("codes", in.size());
   subject.encode_range(static_cast<std::uint32_t>(first), in, codes.span(), mode);
 
@@ -117,13 +117,13 @@ Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, Sha256& diges
   const std::uint64_t end = only ? begin + worker::kSweepChunk : kPatterns;
   for (Fp8Mode mode : modes_of(context)) {
     const std::vector<Fp8Run> runs = runs_of(mode);
-    const auto result = worker::sweep(begin, end, context.threads(), [&]() -> ChunkCheck {
+    const auto make_checker = [&]() -> ChunkCheck {
       return [checker = std::make_shared<Checker>(subject, mode, runs, negated)](
                  std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
-    });
-    const std::uint64_t reached = result.smallest ? *result.smallest - begin + 1 : result.checked;
-    context.add_cases(reached);
-    context.compare().add_equal(reached);
+    };
+    const auto result = worker::sweep(begin, end, context.threads(), make_checker, landmarks_of(runs));
+    context.add_cases(result.checked);
+    context.compare().add_equal(result.checked);
     if (result.smallest) return refutation(subject, mode, *result.smallest);
     // Every one of the 2^32 codes was just seen to equal its run's, so the runs are the result, and quick to hash.
     for (const Fp8Run& run : runs) {

@@ -12,7 +12,7 @@ Verdict nf4_error_bands(worker::Context& context);
 
 /// All 16 codes dequantised, bit for bit.
 Verdict nf4_table_exact(worker::Context& context);
-/// Every f32 in [-1, 1] decided, by thresholds and by distance.
+/// Every f32 in [-1, 1] from a least magnitude on decided, by thresholds and by distance.
 Verdict nf4_decisions_all(worker::Context& context);
 /// Codes, scales and values of generated tensors, bit for bit, edge blocks among them.
 Verdict nf4_quantize_exact(worker::Context& context);

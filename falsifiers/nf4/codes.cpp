@@ -1,10 +1,8 @@
-// The quantiser: its table, its decisions, its edge blocks, and the inputs it must refuse.
+// The quantiser: its table, its edge blocks, and the inputs it must refuse.
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <memory>
-#include <numeric>
 
 #include <fmt/format.h>
 
@@ -13,10 +11,8 @@
 #include "falsifiers/subjects/nf4_subjects.hpp"
 #include "fixtures/oracles/nf4_oracle.hpp"
 #include "harness/digest/sha256.hpp"
-#include "harness/worker/errors.hpp"
 #include "harness/worker/expand.hpp"
 #include "harness/worker/guarded_buffer.hpp"
-#include "harness/worker/sweep.hpp"
 
 namespace refute::falsifiers {
 namespace {
@@ -28,100 +24,6 @@ using worker::CaseResult;
 using worker::Context;
 using worker::GuardedOutput;
 using worker::TensorCase;
-
-/// Patterns of the floats in [-1, 1]: those of [0, 1], then those of [-1, -0].
-constexpr std::uint64_t kUpToOne = 0x3f800001;
-
-std::uint32_t pattern_of(std::uint64_t index) {
-  return static_cast<std::uint32_t>(index < kUpToOne ? index : 0x80000000u + (index - kUpToOne));
-}
-
-/// The oracle's codes over those patterns, as the first index of each run of equal codes: found by bisection, since codes
-/// rise with |x| in one half and fall in the other.
-struct CodeRuns {
-  std::vector<std::uint64_t> first;
-  std::vector<std::uint8_t> code;
-};
-
-void add_half(CodeRuns& runs, std::uint64_t begin, std::uint64_t end, Nf4Decision decision) {
-  const auto code_at = [&](std::uint64_t i) { return nf4_oracle_code(std::bit_cast<float>(pattern_of(i)), decision); };
-  while (begin < end) {
-    const std::uint8_t code = code_at(begin);
-    runs.first.push_back(begin);
-    runs.code.push_back(code);
-    std::uint64_t same = begin, other = end;
-    while (other - same > 1) {
-      const std::uint64_t middle = same + (other - same) / 2;
-      (code_at(middle) == code ? same : other) = middle;
-    }
-    begin = other;
-  }
-}
-
-CodeRuns runs_of(Nf4Decision decision) {
-  CodeRuns runs;
-  add_half(runs, 0, kUpToOne, decision);
-  add_half(runs, kUpToOne, 2 * kUpToOne, decision);
-  return runs;
-}
-
-/// Blocks of a 1 and 63 values each, so that every block's absmax is 1 and normalising changes nothing.
-class DecisionChecker {
- public:
-  DecisionChecker(worker::Nf4Subject& subject, Nf4Decision decision, const CodeRuns& runs, bool negated)
-      : subject_(subject), decision_(decision), runs_(runs), negated_(negated) {}
-
-  std::optional<std::uint64_t> operator()(std::uint64_t first, std::size_t count) {
-    const std::size_t blocks = (count + 62) / 63;
-    in_.assign(blocks * kNf4Block, 1.0f);
-    for (std::size_t i = 0; i < count; ++i) in_[i / 63 * 64 + 1 + i % 63] = std::bit_cast<float>(pattern_of(first + i));
-    codes_.resize(in_.size());
-    std::ranges::fill(codes_, std::uint8_t{0xa5});
-    absmax_.resize(blocks);
-    const auto result = subject_.quantize(in_, 1, in_.size(), decision_, codes_, absmax_);
-    if (result.status != Nf4Status::ok) return first;
-    auto run = static_cast<std::size_t>(std::ranges::upper_bound(runs_.first, first) - runs_.first.begin()) - 1;
-    for (std::size_t i = 0; i < count; ++i) {
-      while (run + 1 < runs_.first.size() && runs_.first[run + 1] <= first + i) ++run;
-      if ((codes_[i / 63 * 64 + 1 + i % 63] == runs_.code[run]) == negated_) return first + i;
-    }
-    return std::nullopt;
-  }
-
- private:
-  worker::Nf4Subject& subject_;
-  Nf4Decision decision_;
-  const CodeRuns& runs_;
-  bool negated_;
-  std::vector<float> in_, absmax_;
-  std::vector<std::uint8_t> codes_;
-};
-
-Verdict wrong_decision(worker::Nf4Subject& subject, Nf4Decision decision, std::uint64_t index) {
-  std::vector<float> block(kNf4Block, 1.0f);
-  block[1] = std::bit_cast<float>(pattern_of(index));
-  std::vector<std::uint8_t> codes(kNf4Block, 0xa5);
-  float absmax = 0;
-  subject.quantize(block, 1, kNf4Block, decision, codes, {&absmax, 1});
-  Value counterexample;
-  counterexample.set("decision", to_string(decision));
-  counterexample.set("index", index);
-  counterexample.set("input", worker::exact(block[1]));
-  counterexample.set("got", codes[1]);
-  counterexample.set("want", nf4_oracle_code(block[1], decision));
-  return worker::refuted(fmt::format("{}: {} gets code {}, want {}", to_string(decision), worker::exact(block[1]), codes[1],
-                                     nf4_oracle_code(block[1], decision)),
-                         std::move(counterexample));
-}
-
-/// All patterns, or the replay's one.
-std::pair<std::uint64_t, std::uint64_t> range_of(const Context& context) {
-  const Value* replayed = context.replay() ? context.replay()->find("index") : nullptr;
-  if (!replayed) return {0, 2 * kUpToOne};
-  const auto index = worker::unsigned_from(*replayed);
-  if (!index || *index >= 2 * kUpToOne) throw worker::JobError("the counterexample's `index` is wrong");
-  return {*index, *index + 1};
-}
 
 /// A quantise into guarded memory; what broke a rule that is not about values.
 struct Quantized {
@@ -169,36 +71,6 @@ Verdict nf4_table_exact(Context& context) {
       return worker::refuted(fmt::format("scale {}: {}", scale, compare.mismatch()->sentence()), std::move(counterexample));
     }
     digest.bytes(got.span().data(), got.span().size_bytes());
-  }
-  context.result(digest.finish());
-  return worker::survived();
-}
-
-Verdict nf4_decisions_all(Context& context) {
-  context.domain(Domain::exhaustive);
-  context.agreement(Agreement::bytewise);
-  const auto subject = nf4_subject_of(context);
-  const auto [begin, end] = range_of(context);
-  const bool negated = context.compare().negated();
-  constexpr std::size_t kChunk = 63 * 256;
-  Sha256 digest;
-  for (Nf4Decision decision : decisions_of(context)) {
-    const CodeRuns runs = runs_of(decision);
-    const auto result = worker::sweep(
-        begin, end, context.threads(),
-        [&]() -> worker::ChunkCheck {
-          return [checker = std::make_shared<DecisionChecker>(*subject, decision, runs, negated)](
-                     std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
-        },
-        kChunk);
-    const std::uint64_t reached = result.smallest ? *result.smallest - begin + 1 : result.checked;
-    context.add_cases(reached);
-    context.compare().add_equal(reached);
-    if (result.smallest) return wrong_decision(*subject, decision, *result.smallest);
-    // Each code was just seen to equal its run's: the runs are the result.
-    for (std::size_t i = 0; i < runs.first.size(); ++i) {
-      digest.field(runs.first[i]).field(std::uint64_t{runs.code[i]});
-    }
   }
   context.result(digest.finish());
   return worker::survived();

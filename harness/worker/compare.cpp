@@ -60,13 +60,14 @@ bool all_within(const float* got, const double* want, const double* bound, std::
 }  // namespace
 
 std::string Mismatch::sentence() const {
-  return fmt::format("element {}: got {}, want {}{}{}{}", index, got, want, detail.empty() ? "" : " (", detail,
-                     detail.empty() ? "" : ")");
+  if (!index) return detail;
+  const std::string values = fmt::format("element {}: got {}, want {}", *index, got, want);
+  return detail.empty() ? values : fmt::format("{} ({})", values, detail);
 }
 
 Value Mismatch::to_value() const {
   Value v;
-  v.set("index", index);
+  if (index) v.set("index", *index);
   v.set("got", got);
   v.set("want", want);
   v.set("detail", detail);
@@ -75,7 +76,8 @@ Value Mismatch::to_value() const {
 
 bool Comparator::wrong_length(std::size_t got, std::size_t want) {
   comparisons_ += 1;
-  mismatch_ = Mismatch{0, fmt::format("{} elements", got), fmt::format("{} elements", want), "different lengths"};
+  mismatch_ = Mismatch{{}, fmt::format("{} elements", got), fmt::format("{} elements", want),
+                       fmt::format("{} elements where {} are wanted", got, want)};
   return false;
 }
 
@@ -138,10 +140,10 @@ bool Comparator::within(std::span<const float> got, std::span<const double> want
   return false;
 }
 
-bool Comparator::one(bool ok, std::string got, std::string want, std::string_view what) {
+bool Comparator::one(bool ok, std::string got, std::string want, std::string what) {
   comparisons_ += 1;
   if (ok != negated_) return true;
-  mismatch_ = Mismatch{0, std::move(got), std::move(want), std::string(what)};
+  mismatch_ = Mismatch{{}, std::move(got), std::move(want), std::move(what)};
   return false;
 }
 
@@ -162,10 +164,11 @@ bool Comparator::at_least(double value, double low, std::string_view what) {
 }
 
 bool Comparator::equal(std::uint64_t got, std::uint64_t want, std::string_view what) {
-  return one(got == want, fmt::format("{}", got), fmt::format("{}", want), what);
+  return one(got == want, fmt::format("{}", got), fmt::format("{}", want),
+             fmt::format("{} is {}, {} is wanted", what, got, want));
 }
 
-bool Comparator::holds(bool ok, std::string_view what) { return one(ok, "no", "yes", what); }
+bool Comparator::holds(bool ok, std::string_view what) { return one(ok, ok ? "yes" : "no", "yes", fmt::format("{}: {}", what, ok ? "yes" : "no")); }
 
 std::uint64_t ulp_distance(float a, float b) {
   if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<std::uint64_t>::max();

@@ -13,11 +13,11 @@ namespace refute::worker {
 
 /// One element that is not as it should be.
 struct Mismatch {
-  std::uint64_t index = 0;
+  std::optional<std::uint64_t> index;  ///< none for a single figure
   std::string got, want;  ///< exact: hex bits, or a hex-float
   std::string detail;     ///< how far off, in words
 
-  std::string sentence() const;  ///< "element 17: got 0x48, want 0x47 (…)"
+  std::string sentence() const;  ///< "element 17: got 0x48, want 0x47 (…)", or the detail of a single figure
   Value to_value() const;        ///< {index, got, want, detail}
 };
 
@@ -54,7 +54,7 @@ class Comparator {
   const std::optional<Mismatch>& mismatch() const { return mismatch_; }
 
  private:
-  bool one(bool ok, std::string got, std::string want, std::string_view what);
+  bool one(bool ok, std::string got, std::string want, std::string what);
   bool wrong_length(std::size_t got, std::size_t want);
 
   bool negated_;

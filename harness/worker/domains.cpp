@@ -184,6 +184,12 @@ std::optional<Family> family_from(std::string_view name) {
 std::span<const std::uint32_t> special_bits() { return kSpecials; }
 std::span<const std::uint32_t> finite_special_bits() { return std::span(kSpecials).first(kFiniteSpecials); }
 
+void fill_patterns(std::uint32_t first, std::span<float> out) {
+  const auto n = static_cast<std::uint32_t>(out.size());
+  float* p = out.data();
+  for (std::uint32_t i = 0; i < n; ++i) p[i] = from_bits(first + i);
+}
+
 void fill(Family family, std::uint64_t seed, std::span<float> out) {
   float* p = out.data();
   const auto n = static_cast<std::uint32_t>(out.size());

@@ -69,4 +69,7 @@ std::span<const std::uint32_t> finite_special_bits();
 /// (its place too). Own transformations of raw bits, because the standard distributions differ between libraries.
 void fill(Family family, std::uint64_t seed, std::span<float> out);
 
+/// out[i] = the float with the bit pattern first + i.
+void fill_patterns(std::uint32_t first, std::span<float> out);
+
 }  // namespace refute::worker

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 
 namespace refute::worker {
 
@@ -13,7 +14,7 @@ inline constexpr std::size_t kSweepChunk = 1u << 15;
 /// What a sweep found.
 struct SweepResult {
   std::optional<std::uint64_t> smallest;  ///< the least offending pattern; the same for any number of threads
-  std::uint64_t checked = 0;              ///< patterns in chunks that were gone through; all of them if none offends
+  std::uint64_t checked = 0;  ///< patterns gone through, in order, up to the offender or to the end
 };
 
 /// Checks the patterns [first, first + count) and returns the least one that offends, if any. One checker serves one
@@ -22,8 +23,14 @@ using ChunkCheck = std::function<std::optional<std::uint64_t>(std::uint64_t firs
 
 /// Goes through [begin, end) chunk by chunk on `threads` threads, each with a checker of its own from `make_checker`. After
 /// a mismatch no later chunk is started, while earlier ones are finished: that makes the least offender certain.
+///
+/// Wrong codecs are wrong where codes change, so the chunks that hold `landmarks` (rising) are gone through first; if one of
+/// them offends, the result is the least offender among those, and the sweep of everything is not needed. A subject
+/// survives only the whole.
+///
 /// An exception in a checker stops the sweep and is thrown again here.
 SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads,
-                  const std::function<ChunkCheck()>& make_checker, std::size_t chunk = kSweepChunk);
+                  const std::function<ChunkCheck()>& make_checker, std::span<const std::uint64_t> landmarks = {},
+                  std::size_t chunk = kSweepChunk);
 
 }  // namespace refute::worker

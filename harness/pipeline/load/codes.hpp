@@ -13,7 +13,7 @@ struct CodeRow {
   std::string_view title;  ///< one line; `explain` says the rest
 };
 
-constexpr auto kCodes = std::to_array<CodeRow>({
+inline constexpr auto kCodes = std::to_array<CodeRow>({
     // RF01: bytes and YAML
     {"RF0101", "the file is larger than 1 MiB"},
     {"RF0102", "the file is not valid UTF-8"},

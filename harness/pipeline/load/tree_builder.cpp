@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "harness/pipeline/load/load.hpp"
+#include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/scan.hpp"
 
 namespace refute::pipeline {
@@ -101,6 +102,24 @@ Span TreeBuilder::place_of_null(std::size_t at) const {
   const std::size_t after =
       dash < text_.size() && text_[dash] == '-' ? dash + 1 : std::min(dash, text_.size());
   return lines_.span(after, after);
+}
+
+// The parser takes a last line without `:` for a key, and lets a key follow a quoted value on its
+// line.
+void TreeBuilder::check_block_key(std::size_t at, const SpanNode& key) {
+  const Frame& frame = stack_.back();
+  const auto in_flow = [](const Frame& f) { return f.flow; };
+  if (std::ranges::any_of(stack_, in_flow)) return;
+  const std::size_t start = lines_.line_start(key.span.line);
+  const std::string_view before = trimmed(text_.substr(start, at - start));
+  const std::size_t colon = text_.find_first_not_of(" \t", last_end_);
+  const bool has_colon = colon != std::string_view::npos && text_[colon] == ':';
+  if (!before.empty() && !frame.node.members.empty() && !before.ends_with('?')) {
+    findings_.add("RF0105", Severity::error, key.span, "another key stands on the line of a value",
+                  "begin a new line, or look for a quote that closes too early");
+  } else if (!has_colon && !before.ends_with('?')) {
+    findings_.add("RF0105", Severity::error, key.span, "a key without a `:`", "write `key: value`");
+  }
 }
 
 void TreeBuilder::take_key(SpanNode node) {
@@ -204,6 +223,7 @@ Next TreeBuilder::add_scalar(std::size_t at, const std::string& value) {
   node.text = value;
   last_end_ = end;
   if (wants_key()) {
+    check_block_key(at, node);
     take_key(std::move(node));
   } else {
     attach(std::move(node));
