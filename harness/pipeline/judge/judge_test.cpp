@@ -4,6 +4,7 @@
 
 #include "harness/catch.hpp"
 #include "harness/pipeline/judge/record_json.hpp"
+#include "harness/pipeline/judge/requirement.hpp"
 #include "harness/pipeline/judge/sample_test.hpp"
 
 namespace refute::pipeline {
@@ -445,6 +446,29 @@ TEST_CASE("a subject that no worker offers blocks") {
 TEST_CASE("evidence of another contract under the same id does not count") {
   Records evidence = changed(full(encode_claim()), [](Evidence& e) { e.contract = {"OTHER"}; });
   CHECK(level(encode_claim(), evidence) == Level::open);
+}
+
+TEST_CASE("a subject's backend is told by its name") {
+  // "cuda_fused" is no key of the sources: its evidence rests on its backend's.
+  Claim claim = device_claim();
+  claim.subjects = {{"cpu_scalar"}, {"cuda_fused"}};
+  claim.requirements[Level::functional].subjects = {{"cuda_fused"}};
+  Today now = today();
+  now.bound[claim.id].subjects = {{"cpu_scalar"}, {"cuda_fused"}};
+  CHECK(level(claim, full(claim), now) == Level::functional);
+  now.bound[claim.id].sources["cuda"] = {std::string(64, '0')};
+  CHECK(level(claim, full(claim), now) == Level::partial_algorithm_level);
+}
+
+TEST_CASE("a requirement counts machines by itself, also where nothing was merged before") {
+  Requirement two;
+  two.machines = 2;
+  const Evidence e = record(encode_claim(), "cpu_simd");
+  CHECK(lacks(two, attested(e, {'1', '2'})).empty());
+  CHECK_FALSE(lacks(two, attested(e, {'1', '1'})).empty());
+  Evidence foreign = attested(e, {'1', '2'});
+  foreign.attestations[1].record = {std::string(64, '0')};
+  CHECK_FALSE(lacks(two, foreign).empty());
 }
 
 TEST_CASE("an architecture's capability is read, or is none") {
