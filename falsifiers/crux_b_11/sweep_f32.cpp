@@ -54,6 +54,7 @@ std::vector<std::uint64_t> landmarks_of(const std::vector<Fp8Run>& runs) {
 /// Thrown out of a sweep: whichever chunk it was in, there is nothing more to find.
 struct GuardBroken {
   worker::GuardViolation violation;
+  std::size_t cases;  ///< in the chunk that broke it
 };
 
 /// One thread's part: encodes a chunk into guarded memory and compares it with the runs.
@@ -69,7 +70,7 @@ class Checker {
     worker::fill_patterns(static_cast<std::uint32_t>(first), in_);
     if (got_.span().size() != count) got_.reset(count);
     subject_.encode_range(static_cast<std::uint32_t>(first), in_, got_.span(), mode_);
-    if (const auto v = got_.violation()) throw GuardBroken{*v};
+    if (const auto v = got_.violation()) throw GuardBroken{*v, count};
     const auto pattern = static_cast<std::uint32_t>(first);
     const auto index = negated_ ? first_match(got_.span(), first, runs_)
                                 : metrics::first_mismatch_against_runs<Fp8Run>(got_.span(), pattern, runs_);
@@ -164,6 +165,7 @@ Verdict fp8_encode_f32_all(Context& context) {
     if (std::holds_alternative<Survived>(verdict)) context.result(digest_of(tasks));
     return verdict;
   } catch (const GuardBroken& broken) {
+    context.add_cases(broken.cases);
     return refuted_by(broken.violation, "encode", Value::Map{});
   }
 }
