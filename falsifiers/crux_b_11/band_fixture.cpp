@@ -32,7 +32,8 @@ struct Matrix {
   tensor::FloatView values;
 };
 
-/// The model's weight matrices in the file's order. Vectors (biases, norms) are left out: nobody quantises them.
+/// The model's weight matrices in the file's order. Vectors (biases, norms) are left out: nobody
+/// quantises them.
 struct Model {
   tensor::Safetensors file;
   std::vector<Matrix> matrices;
@@ -48,7 +49,8 @@ std::vector<Matrix> matrices_of(const tensor::Safetensors& file) {
   return all;
 }
 
-/// Reads the fixture and records its digest. A file that is there and cannot be read is no absent fixture.
+/// Reads the fixture and records its digest. A file that is there and cannot be read is no absent
+/// fixture.
 std::optional<Model> read_model(Context& context) {
   const std::string* path = context.fixture(kFixture);
   if (!path) return std::nullopt;
@@ -62,10 +64,12 @@ std::optional<Model> read_model(Context& context) {
 }
 
 Verdict absent() {
-  return worker::declined(DeclineReason::no_fixture,
-                          fmt::format("the weights `{}` are not in the cache; fixtures/generators/minilm.py brings them, "
-                                      "and nothing synthetic stands in for them",
-                                      kFixture));
+  return worker::declined(
+      DeclineReason::no_fixture,
+      fmt::format(
+          "the weights `{}` are not in the cache; fixtures/generators/minilm.py brings them, "
+          "and nothing synthetic stands in for them",
+          kFixture));
 }
 
 Value counterexample_of(const Matrix& matrix, Fp8Granularity granularity, const RoundTripError& e) {
@@ -110,21 +114,25 @@ struct Summary {
     context.measure(prefix + ".worst_matrix_name", worst_name);
     context.measure(prefix + ".worst_row", worst_row);
     context.measure(prefix + ".worst_block", worst_block);
-    if (!set_aside.empty()) context.measure(prefix + ".not_discriminating", fmt::format("{}", fmt::join(set_aside, ", ")));
+    if (!set_aside.empty())
+      context.measure(prefix + ".not_discriminating",
+                      fmt::format("{}", fmt::join(set_aside, ", ")));
   }
 };
 
 /// Quantises matrix by matrix; `judge` gives a verdict when it has seen enough.
 template <class Judge>
-std::optional<Verdict> for_every_matrix(Context& context, const Model& model, Fp8Granularity granularity,
-                                        std::size_t block, Summary& summary, Judge judge) {
+std::optional<Verdict> for_every_matrix(Context& context, const Model& model,
+                                        Fp8Granularity granularity, std::size_t block,
+                                        Summary& summary, Judge judge) {
   const auto subject = fp8_subject_of(context);
   for (const Matrix& m : model.matrices) {
     if (!wanted(context, m)) continue;
     const Fp8Layout layout{m.rows, m.cols, granularity, block};
     const RoundTripResult result = round_trip_error(*subject, m.values.values(), layout);
     context.add_cases(1);
-    if (!result.error) return worker::refuted(m.name + ": " + result.problem, Value::Map{{"tensor", Value(m.name)}});
+    if (!result.error)
+      return worker::refuted(m.name + ": " + result.problem, Value::Map{{"tensor", Value(m.name)}});
     summary.add(m, *result.error);
     if (std::optional<Verdict> verdict = judge(m, layout, *result.error)) return verdict;
   }
@@ -132,35 +140,40 @@ std::optional<Verdict> for_every_matrix(Context& context, const Model& model, Fp
 }
 
 /// One granularity's matrices, each and together, against the band.
-std::optional<Verdict> judge_band(Context& context, const Model& model, Fp8Granularity granularity, std::size_t block,
-                                  worker::Band band, Sha256& digest) {
+std::optional<Verdict> judge_band(Context& context, const Model& model, Fp8Granularity granularity,
+                                  std::size_t block, worker::Band band, Sha256& digest) {
   auto& compare = context.compare();
   Summary summary;
   auto verdict = for_every_matrix(
       context, model, granularity, block, summary,
-      [&](const Matrix& m, const Fp8Layout& layout, const RoundTripError& e) -> std::optional<Verdict> {
+      [&](const Matrix& m, const Fp8Layout& layout,
+          const RoundTripError& e) -> std::optional<Verdict> {
         digest.field(m.name).field(to_string(granularity)).value(Value(e.pooled));
         if (!has_power(e.pooled, m.values.values(), layout, band.low)) {
           summary.set_aside.push_back(m.name);
           return std::nullopt;
         }
         if (compare.in_band(e.pooled, band.low, band.high, "relative error")) return std::nullopt;
-        return worker::refuted(fmt::format("{}, per {}: {}", m.name, to_string(granularity), compare.mismatch()->detail),
+        return worker::refuted(fmt::format("{}, per {}: {}", m.name, to_string(granularity),
+                                           compare.mismatch()->detail),
                                counterexample_of(m, granularity, e));
       });
   if (verdict) return verdict;
   summary.measure(context, to_string(granularity));
   if (context.replay()) return std::nullopt;  // one matrix has no pool
   if (summary.set_aside.size() == model.matrices.size()) {
-    return worker::declined(DeclineReason::no_power, "not discriminating: no matrix of the fixture can tell");
+    return worker::declined(DeclineReason::no_power,
+                            "not discriminating: no matrix of the fixture can tell");
   }
-  if (compare.in_band(summary.pooled(), band.low, band.high, "pooled relative error")) return std::nullopt;
+  if (compare.in_band(summary.pooled(), band.low, band.high, "pooled relative error"))
+    return std::nullopt;
   Value counterexample;
   counterexample.set("fixture", kFixture);
   counterexample.set("granularity", to_string(granularity));
   counterexample.set("pooled_relative_error", worker::hex_float(summary.pooled()));
-  return worker::refuted(fmt::format("all matrices, per {}: {}", to_string(granularity), compare.mismatch()->detail),
-                         std::move(counterexample));
+  return worker::refuted(
+      fmt::format("all matrices, per {}: {}", to_string(granularity), compare.mismatch()->detail),
+      std::move(counterexample));
 }
 
 }  // namespace
@@ -175,14 +188,16 @@ Verdict fp8_limit_fixture(Context& context) {
   Summary summary;
   // All matrices are gone through, so that the figure reported is the model's and not one matrix's.
   std::optional<Verdict> first;
-  const auto problem = for_every_matrix(context, *model, Fp8Granularity::tensor, 128, summary,
-                   [&](const Matrix& m, const Fp8Layout& layout, const RoundTripError& e) -> std::optional<Verdict> {
-                     if (compare.at_most(e.pooled, limit, "relative error") || first) return std::nullopt;
-                     first = worker::refuted(
-                         fmt::format("{} [{}, {}]: {}", m.name, m.rows, m.cols, compare.mismatch()->detail),
-                         counterexample_of(m, layout.granularity, e));
-                     return std::nullopt;
-                   });
+  const auto problem = for_every_matrix(
+      context, *model, Fp8Granularity::tensor, 128, summary,
+      [&](const Matrix& m, const Fp8Layout& layout,
+          const RoundTripError& e) -> std::optional<Verdict> {
+        if (compare.at_most(e.pooled, limit, "relative error") || first) return std::nullopt;
+        first = worker::refuted(
+            fmt::format("{} [{}, {}]: {}", m.name, m.rows, m.cols, compare.mismatch()->detail),
+            counterexample_of(m, layout.granularity, e));
+        return std::nullopt;
+      });
   if (problem) return *problem;
   summary.measure(context, to_string(Fp8Granularity::tensor));
   return first.value_or(worker::survived());
@@ -198,7 +213,8 @@ Verdict fp8_band_fixture(Context& context) {
   if (!model) return absent();
   Sha256 digest;
   for (Fp8Granularity granularity : granularities) {
-    if (auto verdict = judge_band(context, *model, granularity, block, band, digest)) return *verdict;
+    if (auto verdict = judge_band(context, *model, granularity, block, band, digest))
+      return *verdict;
   }
   context.result(digest.finish());
   return worker::survived();

@@ -31,14 +31,17 @@ std::vector<Fp8Run> runs_of(Fp8Mode mode) {
   return oracles::fp8_encode_runs(
       mode.format == Fp8Format::e4m3 ? oracles::Fp8::e4m3 : oracles::Fp8::e5m2,
       mode.rounding == Fp8Rounding::ties_even ? oracles::Ties::even : oracles::Ties::lower,
-      mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite : oracles::Overflow::nonsat);
+      mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite
+                                              : oracles::Overflow::nonsat);
 }
 
-/// The first pattern whose code is its run's: what a negated comparison takes for wrong. It seldom looks far.
+/// The first pattern whose code is its run's: what a negated comparison takes for wrong. It seldom
+/// looks far.
 std::optional<std::size_t> first_match(std::span<const std::uint8_t> got, std::uint64_t first,
                                        const std::vector<Fp8Run>& runs) {
   for (std::size_t i = 0; i < got.size(); ++i) {
-    const auto run = std::ranges::lower_bound(runs, first + i, {}, [](const Fp8Run& r) { return std::uint64_t{r.last}; });
+    const auto run = std::ranges::lower_bound(
+        runs, first + i, {}, [](const Fp8Run& r) { return std::uint64_t{r.last}; });
     if (got[i] == run->code) return i;
   }
   return std::nullopt;
@@ -61,7 +64,11 @@ struct GuardBroken {
 class Checker {
  public:
   Checker(worker::Fp8Subject& subject, Fp8Mode mode, const std::vector<Fp8Run>& runs, bool negated)
-      : subject_(subject), mode_(mode), runs_(runs), negated_(negated), got_("codes", worker::kSweepChunk) {
+      : subject_(subject),
+        mode_(mode),
+        runs_(runs),
+        negated_(negated),
+        got_("codes", worker::kSweepChunk) {
     in_.reserve(worker::kSweepChunk);
   }
 
@@ -72,8 +79,9 @@ class Checker {
     subject_.encode_range(static_cast<std::uint32_t>(first), in_, got_.span(), mode_);
     if (const auto v = got_.violation()) throw GuardBroken{*v, count};
     const auto pattern = static_cast<std::uint32_t>(first);
-    const auto index = negated_ ? first_match(got_.span(), first, runs_)
-                                : metrics::first_mismatch_against_runs<Fp8Run>(got_.span(), pattern, runs_);
+    const auto index =
+        negated_ ? first_match(got_.span(), first, runs_)
+                 : metrics::first_mismatch_against_runs<Fp8Run>(got_.span(), pattern, runs_);
     return index ? std::optional(first + *index) : std::nullopt;
   }
 
@@ -86,8 +94,11 @@ class Checker {
   worker::GuardedOutput<std::uint8_t> got_;
 };
 
-/// The chunk that holds a pattern, so that it is reported and replayed in the company in which it was found.
-std::uint64_t chunk_begin(std::uint64_t pattern) { return pattern / worker::kSweepChunk * worker::kSweepChunk; }
+/// The chunk that holds a pattern, so that it is reported and replayed in the company in which it
+/// was found.
+std::uint64_t chunk_begin(std::uint64_t pattern) {
+  return pattern / worker::kSweepChunk * worker::kSweepChunk;
+}
 
 Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t pattern) {
   std::vector<float> in(worker::kSweepChunk);
@@ -106,8 +117,9 @@ Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t patt
   element.set("got", got);
   element.set("want", want);
   counterexample.set("element", std::move(element));
-  return worker::refuted(fmt::format("{}: {} encodes as {}, want {}", describe(mode), worker::exact(x), got, want),
-                         std::move(counterexample));
+  return worker::refuted(
+      fmt::format("{}: {} encodes as {}, want {}", describe(mode), worker::exact(x), got, want),
+      std::move(counterexample));
 }
 
 /// One mode with what its codes must be.
@@ -128,9 +140,9 @@ Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, const std::ve
         return [checker = std::make_shared<Checker>(subject, task.mode, task.runs, negated)](
                    std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
       };
-      const auto result =
-          everything ? worker::sweep(begin, end, context.threads(), make_checker)
-                     : worker::sweep_around(landmarks_of(task.runs), begin, end, context.threads(), make_checker);
+      const auto result = everything ? worker::sweep(begin, end, context.threads(), make_checker)
+                                     : worker::sweep_around(landmarks_of(task.runs), begin, end,
+                                                            context.threads(), make_checker);
       // What survives is counted once, by the sweep of everything.
       const bool counts = everything || result.smallest;
       context.add_cases(counts ? result.checked : 0);
@@ -141,12 +153,15 @@ Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, const std::ve
   return worker::survived();
 }
 
-/// Every one of the 2^32 codes was seen to equal its run's, so the runs are the result, and quick to hash.
+/// Every one of the 2^32 codes was seen to equal its run's, so the runs are the result, and quick
+/// to hash.
 Digest digest_of(const std::vector<Task>& tasks) {
   Sha256 digest;
   for (const Task& task : tasks) {
     for (const Fp8Run& run : task.runs) {
-      digest.field(std::uint64_t{run.first}).field(std::uint64_t{run.last}).field(std::uint64_t{run.code});
+      digest.field(std::uint64_t{run.first})
+          .field(std::uint64_t{run.last})
+          .field(std::uint64_t{run.code});
     }
   }
   return digest.finish();

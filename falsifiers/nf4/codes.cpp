@@ -30,17 +30,21 @@ struct Quantized {
   GuardedOutput<std::uint8_t> codes{"codes", 0};
   GuardedOutput<float> absmax{"absmax", 0}, values{"values", 0};
 
-  std::optional<CaseFailed> run(worker::Nf4Subject& subject, const TensorCase& c, std::span<const float> w,
-                                Nf4Decision decision) {
+  std::optional<CaseFailed> run(worker::Nf4Subject& subject, const TensorCase& c,
+                                std::span<const float> w, Nf4Decision decision) {
     const worker::WatchedInput<float> watched("w", w);
     codes.reset(w.size());
     absmax.reset(w.size() / kNf4Block);
     values.reset(w.size());
     const auto q = subject.quantize(w, c.rows, c.cols, decision, codes.span(), absmax.span());
-    if (q.status != Nf4Status::ok) return nf4_failed(fmt::format("quantize refuses it (status {})", static_cast<int>(q.status)));
+    if (q.status != Nf4Status::ok)
+      return nf4_failed(fmt::format("quantize refuses it (status {})", static_cast<int>(q.status)));
     const auto d = subject.dequantize(codes.span(), absmax.span(), c.rows, c.cols, values.span());
-    if (d.status != Nf4Status::ok) return nf4_failed(fmt::format("dequantize refuses it (status {})", static_cast<int>(d.status)));
-    if (const auto v = worker::first_violation(codes, absmax, values, watched)) return nf4_failed(v->message);
+    if (d.status != Nf4Status::ok)
+      return nf4_failed(
+          fmt::format("dequantize refuses it (status {})", static_cast<int>(d.status)));
+    if (const auto v = worker::first_violation(codes, absmax, values, watched))
+      return nf4_failed(v->message);
     return std::nullopt;
   }
 };
@@ -58,7 +62,8 @@ Verdict nf4_table_exact(Context& context) {
   for (double real_scale : context.reals("scales")) {
     const auto scale = static_cast<float>(real_scale);
     std::vector<float> want(kNf4Block);
-    for (std::size_t i = 0; i < want.size(); ++i) want[i] = oracles::nf4_codebook()[codes[i]] * scale;
+    for (std::size_t i = 0; i < want.size(); ++i)
+      want[i] = oracles::nf4_codebook()[codes[i]] * scale;
     GuardedOutput<float> got("values", kNf4Block);
     const auto result = subject->dequantize(codes, {&scale, 1}, 1, kNf4Block, got.span());
     context.add_cases(16);
@@ -68,7 +73,8 @@ Verdict nf4_table_exact(Context& context) {
       Value counterexample;
       counterexample.set("scale", worker::exact(scale));
       counterexample.set("element", compare.mismatch()->to_value());
-      return worker::refuted(fmt::format("scale {}: {}", scale, compare.mismatch()->sentence()), std::move(counterexample));
+      return worker::refuted(fmt::format("scale {}: {}", scale, compare.mismatch()->sentence()),
+                             std::move(counterexample));
     }
     digest.bytes(got.span().data(), got.span().size_bytes());
   }
@@ -82,23 +88,25 @@ Verdict nf4_quantize_exact(Context& context) {
   const auto decisions = decisions_of(context);
   Quantized got;
   auto& compare = context.compare();
-  return worker::check_property(
-      context, context.count("cases"), nf4_space_of(context),
-      [&](const TensorCase& c, std::span<const float> w) -> CaseResult {
-        for (Nf4Decision decision : decisions) {
-          const std::string name(to_string(decision));
-          if (auto broken = got.run(*subject, c, w, decision)) return *broken;
-          const Nf4Reference want = nf4_reference(w, decision);
-          if (!compare.bits(got.absmax.span(), want.absmax)) {
-            CaseFailed failure = nf4_failed(compare, name + ", absmax");
-            failure.offender.reset();  // it counts blocks, not elements
-            return failure;
-          }
-          if (!compare.bytes(got.codes.span(), want.codes)) return nf4_failed(compare, name + ", code");
-          if (!compare.bits(got.values.span(), want.values)) return nf4_failed(compare, name + ", value");
-        }
-        return CasePassed{};
-      });
+  return worker::check_property(context, context.count("cases"), nf4_space_of(context),
+                                [&](const TensorCase& c, std::span<const float> w) -> CaseResult {
+                                  for (Nf4Decision decision : decisions) {
+                                    const std::string name(to_string(decision));
+                                    if (auto broken = got.run(*subject, c, w, decision))
+                                      return *broken;
+                                    const Nf4Reference want = nf4_reference(w, decision);
+                                    if (!compare.bits(got.absmax.span(), want.absmax)) {
+                                      CaseFailed failure = nf4_failed(compare, name + ", absmax");
+                                      failure.offender.reset();  // it counts blocks, not elements
+                                      return failure;
+                                    }
+                                    if (!compare.bytes(got.codes.span(), want.codes))
+                                      return nf4_failed(compare, name + ", code");
+                                    if (!compare.bits(got.values.span(), want.values))
+                                      return nf4_failed(compare, name + ", value");
+                                  }
+                                  return CasePassed{};
+                                });
 }
 
 Verdict nf4_refuses_non_finite(Context& context) {
@@ -109,24 +117,30 @@ Verdict nf4_refuses_non_finite(Context& context) {
   return worker::check_property(
       context, context.count("cases"), nf4_space_of(context),
       [&](const TensorCase& c, std::span<const float> tame) -> CaseResult {
-        constexpr std::uint32_t kBad[] = {0x7fc00000, 0xffc00000, 0x7f800001, 0x7f800000, 0xff800000};
+        constexpr std::uint32_t kBad[] = {0x7fc00000, 0xffc00000, 0x7f800001, 0x7f800000,
+                                          0xff800000};
         w.assign(tame.begin(), tame.end());
         std::size_t first = w.size();
         for (std::uint64_t n = 0; n <= worker::derive_seed(c.seed, 100) % 3; ++n) {
           const std::size_t at = worker::derive_seed(c.seed, 101 + n) % w.size();
-          w[at] = std::bit_cast<float>(kBad[worker::derive_seed(c.seed, 110 + n) % std::size(kBad)]);
+          w[at] =
+              std::bit_cast<float>(kBad[worker::derive_seed(c.seed, 110 + n) % std::size(kBad)]);
           first = std::min(first, at);
         }
         for (Nf4Decision decision : decisions) {
           GuardedOutput<std::uint8_t> codes("codes", w.size()), no_codes("codes", w.size());
-          GuardedOutput<float> absmax("absmax", w.size() / kNf4Block), no_absmax("absmax", w.size() / kNf4Block);
-          const auto result = subject->quantize(w, c.rows, c.cols, decision, codes.span(), absmax.span());
+          GuardedOutput<float> absmax("absmax", w.size() / kNf4Block),
+              no_absmax("absmax", w.size() / kNf4Block);
+          const auto result =
+              subject->quantize(w, c.rows, c.cols, decision, codes.span(), absmax.span());
           if (const auto v = worker::first_violation(codes, absmax)) return nf4_failed(v->message);
-          const bool ok = compare.equal(static_cast<std::uint64_t>(result.status),
-                                        static_cast<std::uint64_t>(Nf4Status::non_finite), "refused as non-finite") &&
-                          compare.equal(result.index, first, "index of the first non-finite value") &&
-                          compare.bytes(codes.span(), no_codes.span()) &&
-                          compare.bits(absmax.span(), no_absmax.span());
+          const bool ok =
+              compare.equal(static_cast<std::uint64_t>(result.status),
+                            static_cast<std::uint64_t>(Nf4Status::non_finite),
+                            "refused as non-finite") &&
+              compare.equal(result.index, first, "index of the first non-finite value") &&
+              compare.bytes(codes.span(), no_codes.span()) &&
+              compare.bits(absmax.span(), no_absmax.span());
           if (ok) continue;
           CaseFailed failure = nf4_failed(compare, std::string(to_string(decision)));
           failure.offender.reset();

@@ -1,4 +1,5 @@
-// Which code a normalised value gets: every f32 in [-1, 1] from a least magnitude on, and every bf16 below it.
+// Which code a normalised value gets: every f32 in [-1, 1] from a least magnitude on, and every
+// bf16 below it.
 
 #include <algorithm>
 #include <array>
@@ -48,17 +49,20 @@ class DecisionSpace {
   const std::vector<std::uint64_t>& begins() const { return begins_; }
 
   float value(std::uint64_t index) const {
-    const auto k = static_cast<std::size_t>(std::ranges::upper_bound(begins_, index) - begins_.begin()) - 1;
-    return std::bit_cast<float>(segments_[k].first +
-                                static_cast<std::uint32_t>(index - begins_[k]) * segments_[k].stride);
+    const auto k =
+        static_cast<std::size_t>(std::ranges::upper_bound(begins_, index) - begins_.begin()) - 1;
+    return std::bit_cast<float>(
+        segments_[k].first + static_cast<std::uint32_t>(index - begins_[k]) * segments_[k].stride);
   }
 
   void values(std::uint64_t first, std::span<float> out) const {
-    auto k = static_cast<std::size_t>(std::ranges::upper_bound(begins_, first) - begins_.begin()) - 1;
+    auto k =
+        static_cast<std::size_t>(std::ranges::upper_bound(begins_, first) - begins_.begin()) - 1;
     for (std::size_t i = 0; i < out.size(); ++k) {
       const Segment& s = segments_[k];
       std::uint32_t at = static_cast<std::uint32_t>(first + i - begins_[k]);
-      for (; at < s.count && i < out.size(); ++at, ++i) out[i] = std::bit_cast<float>(s.first + at * s.stride);
+      for (; at < s.count && i < out.size(); ++at, ++i)
+        out[i] = std::bit_cast<float>(s.first + at * s.stride);
     }
   }
 
@@ -87,17 +91,20 @@ std::vector<CodeRun> runs_of(const DecisionSpace& space, Nf4Decision decision) {
         const std::uint64_t middle = same + (other - same) / 2;
         (code_at(middle) == code ? same : other) = middle;
       }
-      runs.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(other - 1), code});
+      runs.push_back(
+          {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(other - 1), code});
       begin = other;
     }
   }
   return runs;
 }
 
-/// Has a subject decide values that are normalised already: blocks of a 1 and 63 values, so that every absmax is 1.
+/// Has a subject decide values that are normalised already: blocks of a 1 and 63 values, so that
+/// every absmax is 1.
 class Decider {
  public:
-  Decider(worker::Nf4Subject& subject, Nf4Decision decision) : subject_(subject), decision_(decision) {}
+  Decider(worker::Nf4Subject& subject, Nf4Decision decision)
+      : subject_(subject), decision_(decision) {}
 
   /// The codes of `values`; empty if the subject refuses them. Valid until the next call.
   std::span<const std::uint8_t> decide(std::span<const float> values) {
@@ -113,7 +120,8 @@ class Decider {
     }
     const auto result = subject_.quantize(in_, 1, in_.size(), decision_, raw_, absmax_);
     if (result.status != Nf4Status::ok) return {};
-    for (std::size_t b = 0; b < blocks; ++b) std::memcpy(&codes_[b * kPayload], &raw_[b * kNf4Block + 1], kPayload);
+    for (std::size_t b = 0; b < blocks; ++b)
+      std::memcpy(&codes_[b * kPayload], &raw_[b * kNf4Block + 1], kPayload);
     return std::span(codes_).first(values.size());
   }
 
@@ -137,14 +145,17 @@ class Checker {
     const auto codes = decider_.decide(values_);
     if (codes.empty()) return first;
     if (negated_) return first_match(codes, first);
-    const auto index = metrics::first_mismatch_against_runs<CodeRun>(codes, static_cast<std::uint32_t>(first), runs_);
+    const auto index = metrics::first_mismatch_against_runs<CodeRun>(
+        codes, static_cast<std::uint32_t>(first), runs_);
     return index ? std::optional(first + *index) : std::nullopt;
   }
 
  private:
-  std::optional<std::uint64_t> first_match(std::span<const std::uint8_t> codes, std::uint64_t first) const {
+  std::optional<std::uint64_t> first_match(std::span<const std::uint8_t> codes,
+                                           std::uint64_t first) const {
     for (std::size_t i = 0; i < codes.size(); ++i) {
-      const auto run = std::ranges::lower_bound(runs_, first + i, {}, [](const CodeRun& r) { return std::uint64_t{r.last}; });
+      const auto run = std::ranges::lower_bound(
+          runs_, first + i, {}, [](const CodeRun& r) { return std::uint64_t{r.last}; });
       if (codes[i] == run->code) return first + i;
     }
     return std::nullopt;
@@ -157,7 +168,8 @@ class Checker {
   std::vector<float> values_;
 };
 
-Verdict wrong_decision(worker::Nf4Subject& subject, Nf4Decision decision, float x, std::uint64_t index) {
+Verdict wrong_decision(worker::Nf4Subject& subject, Nf4Decision decision, float x,
+                       std::uint64_t index) {
   Decider decider(subject, decision);
   const auto codes = decider.decide({&x, 1});
   const std::string got = codes.empty() ? "a refusal" : fmt::format("code {}", codes[0]);
@@ -168,16 +180,19 @@ Verdict wrong_decision(worker::Nf4Subject& subject, Nf4Decision decision, float 
   counterexample.set("input", worker::exact(x));
   counterexample.set("got", got);
   counterexample.set("want", fmt::format("code {}", want));
-  return worker::refuted(fmt::format("{}: {} gets {}, want code {}", to_string(decision), worker::exact(x), got, want),
-                         std::move(counterexample));
+  return worker::refuted(
+      fmt::format("{}: {} gets {}, want code {}", to_string(decision), worker::exact(x), got, want),
+      std::move(counterexample));
 }
 
 /// All indices, or the replay's one.
-std::pair<std::uint64_t, std::uint64_t> range_of(const Context& context, const DecisionSpace& space) {
+std::pair<std::uint64_t, std::uint64_t> range_of(const Context& context,
+                                                 const DecisionSpace& space) {
   const Value* replayed = context.replay() ? context.replay()->find("index") : nullptr;
   if (!replayed) return {0, space.size()};
   const auto index = worker::unsigned_from(*replayed);
-  if (!index || *index >= space.size()) throw worker::JobError("the counterexample's `index` is wrong");
+  if (!index || *index >= space.size())
+    throw worker::JobError("the counterexample's `index` is wrong");
   return {*index, *index + 1};
 }
 
@@ -202,19 +217,21 @@ Verdict sweep_decisions(Context& context, worker::Nf4Subject& subject, const Dec
   for (const bool everything : {false, true}) {
     for (const Task& task : tasks) {
       const worker::MakeChecker make_checker = [&]() -> worker::ChunkCheck {
-        return [checker = std::make_shared<Checker>(subject, task.decision, space, task.runs, negated)](
+        return [checker =
+                    std::make_shared<Checker>(subject, task.decision, space, task.runs, negated)](
                    std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
       };
       const auto result = everything
                               ? worker::sweep(begin, end, context.threads(), make_checker, kChunk)
-                              : worker::sweep_around(landmarks_of(task.runs), begin, end, context.threads(),
-                                                     make_checker, kChunk);
+                              : worker::sweep_around(landmarks_of(task.runs), begin, end,
+                                                     context.threads(), make_checker, kChunk);
       // What survives is counted once, by the sweep of everything.
       const bool counts = everything || result.smallest;
       context.add_cases(counts ? result.checked : 0);
       context.compare().add_equal(counts ? result.checked : 0);
       if (result.smallest) {
-        return wrong_decision(subject, task.decision, space.value(*result.smallest), *result.smallest);
+        return wrong_decision(subject, task.decision, space.value(*result.smallest),
+                              *result.smallest);
       }
     }
   }
@@ -229,14 +246,17 @@ Verdict nf4_decisions_all(Context& context) {
   const auto subject = nf4_subject_of(context);
   const DecisionSpace space(static_cast<float>(context.real("every_f32_from")));
   std::vector<Task> tasks;
-  for (Nf4Decision decision : decisions_of(context)) tasks.push_back({decision, runs_of(space, decision)});
+  for (Nf4Decision decision : decisions_of(context))
+    tasks.push_back({decision, runs_of(space, decision)});
   Verdict verdict = sweep_decisions(context, *subject, space, tasks);
   if (!std::holds_alternative<Survived>(verdict)) return verdict;
   // Each code was just seen to equal its run's: the runs are the result.
   Sha256 digest;
   for (const Task& task : tasks) {
     for (const CodeRun& run : task.runs) {
-      digest.field(std::uint64_t{run.first}).field(std::uint64_t{run.last}).field(std::uint64_t{run.code});
+      digest.field(std::uint64_t{run.first})
+          .field(std::uint64_t{run.last})
+          .field(std::uint64_t{run.code});
     }
   }
   context.result(digest.finish());

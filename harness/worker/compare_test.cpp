@@ -114,6 +114,7 @@ TEST_CASE("ULP distance crosses zero and stops at infinity") {
   const float tiny = std::numeric_limits<float>::denorm_min();
   CHECK(ulp_distance(tiny, -tiny) == 2);
   CHECK(ulp_distance(1.0f, std::nextafterf(1.0f, 2.0f)) == 1);
-  CHECK(ulp_distance(std::numeric_limits<float>::max(), kInf) == std::numeric_limits<std::uint64_t>::max());
+  CHECK(ulp_distance(std::numeric_limits<float>::max(), kInf) ==
+        std::numeric_limits<std::uint64_t>::max());
   CHECK(ulp_distance(kNan, 1.0f) == std::numeric_limits<std::uint64_t>::max());
 }

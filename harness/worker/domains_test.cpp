@@ -52,7 +52,8 @@ TEST_CASE("A seed gives the same bits again, another seed gives others") {
     if (row.family == Family::zeros || row.family == Family::ramp) continue;
     CHECK(bits_of(drawn(row.family, 7, 1001)) != bits_of(drawn(row.family, 8, 1001)));
     // The seed's upper half counts as well.
-    CHECK(bits_of(drawn(row.family, 7, 1001)) != bits_of(drawn(row.family, 7 + (1ull << 40), 1001)));
+    CHECK(bits_of(drawn(row.family, 7, 1001)) !=
+          bits_of(drawn(row.family, 7 + (1ull << 40), 1001)));
   }
 }
 
@@ -65,7 +66,9 @@ TEST_CASE("Families that call themselves finite are, the others are not") {
   }
 }
 
-TEST_CASE("Words are uniform: every bit is set half of the time, neighbours and streams are independent") {
+TEST_CASE(
+    "Words are uniform: every bit is set half of the time, neighbours and streams are "
+    "independent") {
   int set[32] = {}, same_as_next[32] = {}, same_as_stream[32] = {};
   for (std::uint32_t i = 0; i < kMany; ++i) {
     const std::uint32_t w = word_at(99, 0, i);
@@ -86,7 +89,9 @@ TEST_CASE("Words are uniform: every bit is set half of the time, neighbours and 
 }
 
 TEST_CASE("Distributions have their moments") {
-  const auto near = [](double got, double want, double tolerance) { return std::fabs(got - want) <= tolerance; };
+  const auto near = [](double got, double want, double tolerance) {
+    return std::fabs(got - want) <= tolerance;
+  };
   const auto normal = drawn(Family::normal, 5, kMany);
   CHECK(near(moment(normal, 1), 0, 0.012));
   CHECK(near(moment(normal, 2), 1, 0.02));
@@ -119,13 +124,14 @@ TEST_CASE("Log-uniform values fill their twelve octaves evenly, in both signs") 
 
 TEST_CASE("Near ties of E4M3 hit every midpoint, and its neighbours") {
   std::set<std::uint32_t> seen;
-  for (float x : drawn(Family::near_ties_e4m3, 1, kMany)) seen.insert(std::bit_cast<std::uint32_t>(x) & 0x7fffffffu);
+  for (float x : drawn(Family::near_ties_e4m3, 1, kMany))
+    seen.insert(std::bit_cast<std::uint32_t>(x) & 0x7fffffffu);
   CHECK(seen.size() == 127 * 3);
   const auto has = [&](float x) { return seen.contains(std::bit_cast<std::uint32_t>(x)); };
-  CHECK(has(0x1p-10f));                          // between 0 and the least subnormal
-  CHECK(has(1.0625f));                           // between 1 and 1.125
-  CHECK(has(432.0f));                            // between 416 and 448
-  CHECK(has(464.0f));                            // where overflow begins
+  CHECK(has(0x1p-10f));  // between 0 and the least subnormal
+  CHECK(has(1.0625f));   // between 1 and 1.125
+  CHECK(has(432.0f));    // between 416 and 448
+  CHECK(has(464.0f));    // where overflow begins
   CHECK(has(std::nextafterf(432.0f, 1000.0f)));
 }
 

@@ -48,7 +48,8 @@ std::string ask(ExternalSubject& subject, const std::string& text, std::size_t s
   Value request;
   request.set("op", "test");
   const auto answer = subject.ask(request, std::as_bytes(std::span(text)), size);
-  if (const auto* refused = std::get_if<RefusedInput>(&answer)) return "refused at " + std::to_string(refused->index);
+  if (const auto* refused = std::get_if<RefusedInput>(&answer))
+    return "refused at " + std::to_string(refused->index);
   const auto& bytes = std::get<0>(answer);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -84,17 +85,24 @@ TEST_CASE("A server answers question after question, also large ones and refusal
 TEST_CASE("What a server does wrong becomes a sentence") {
   CHECK(says(failure("#!/bin/sh\nexit 7\n"), "exited with status 7"));
   CHECK(says(failure("#!/bin/sh\nkill -SEGV $$\n"), "ended by signal 11"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho hello\nsleep 5\n"), "something else than JSON"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 5}'\nsleep 5\n"), "5 bytes where 6 were asked for"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abc\n"), "ended in the middle"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abcdefgh\nsleep 5\n"), "more than it announced"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"size\": 6}'\nsleep 5\n"), "without `bytes`"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"no such op\"}'\nsleep 5\n"), "no such op"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"non_finite\"}'\nsleep 5\n"), "at which index"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho hello\nexec sleep 5\n"), "something else than JSON"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 5}'\nexec sleep 5\n"),
+             "5 bytes where 6 were asked for"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abc\n"),
+             "ended in the middle"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abcdefgh\nexec sleep 5\n"),
+             "more than it announced"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"size\": 6}'\nexec sleep 5\n"), "without `bytes`"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"no such op\"}'\nexec sleep 5\n"),
+             "no such op"));
+  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"non_finite\"}'\nexec sleep 5\n"),
+             "at which index"));
   CHECK(says(failure("#!/bin/sh\nyes | tr -d '\\n'\n"), "line that does not end"));
 }
 
-TEST_CASE("A silent server is not waited for") { CHECK(says(failure("#!/bin/sh\nsleep 30\n", 0.3), "no answer within 0.3 s")); }
+TEST_CASE("A silent server is not waited for") {
+  CHECK(says(failure("#!/bin/sh\nexec sleep 30\n", 0.3), "no answer within 0.3 s"));
+}
 
 TEST_CASE("A program that is not there or not executable is named") {
   try {

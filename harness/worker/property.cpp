@@ -27,8 +27,8 @@ struct Counter : rc::detail::TestListener {
   void onTestFinished(const rc::detail::TestMetadata&, const rc::detail::TestResult&) override {}
 };
 
-/// Runs the check, remembers the latest failure (after shrinking: the least one), and keeps exceptions away from
-/// RapidCheck, which would take a mistake of ours for a counterexample.
+/// Runs the check, remembers the latest failure (after shrinking: the least one), and keeps
+/// exceptions away from RapidCheck, which would take a mistake of ours for a counterexample.
 class Runner {
  public:
   explicit Runner(const CaseCheck& check) : check_(check) {}
@@ -85,7 +85,8 @@ TensorCase draw(rc::Random random, const CaseSpace& space) {
   c.rows = between(random, space.min_rows, space.max_rows);
   const std::uint32_t step = space.column_step;
   c.cols = step * between(random, (space.min_cols + step - 1) / step, space.max_cols / step);
-  c.family = space.families[between(random, 0, static_cast<std::uint32_t>(space.families.size()) - 1)];
+  c.family =
+      space.families[between(random, 0, static_cast<std::uint32_t>(space.families.size()) - 1)];
   c.seed = random.next();
   if (space.max_specials == 0 || random.next() % 2 == 0) return c;
   const auto patterns = space.finite_specials ? finite_special_bits() : special_bits();
@@ -96,23 +97,28 @@ TensorCase draw(rc::Random random, const CaseSpace& space) {
   return c;
 }
 
-/// The property as RapidCheck wants it: a generator of case descriptions, each of which runs its case when asked for
-/// its value. Built by hand, because drawing through gen::exec costs ten times the case.
+/// The property as RapidCheck wants it: a generator of case descriptions, each of which runs its
+/// case when asked for its value. Built by hand, because drawing through gen::exec costs ten times
+/// the case.
 rc::detail::Property property_of(const CaseSpace& space, Runner& runner) {
   const auto shared = std::make_shared<const CaseSpace>(space);
   return [shared, &runner](const rc::Random& random, int) {
-    const auto shrink = [shared](const TensorCase& c) { return rc::seq::fromContainer(simpler(c, *shared)); };
-    return rc::shrinkable::map(rc::shrinkable::shrinkRecur(draw(random, *shared), shrink), [&runner](TensorCase&& c) {
-      CaseDescription description;
-      description.result = runner.run(c);
-      description.example = [] { return rc::detail::Example(); };
-      return description;
-    });
+    const auto shrink = [shared](const TensorCase& c) {
+      return rc::seq::fromContainer(simpler(c, *shared));
+    };
+    return rc::shrinkable::map(rc::shrinkable::shrinkRecur(draw(random, *shared), shrink),
+                               [&runner](TensorCase&& c) {
+                                 CaseDescription description;
+                                 description.result = runner.run(c);
+                                 description.example = [] { return rc::detail::Example(); };
+                                 return description;
+                               });
   };
 }
 
-/// A last step that RapidCheck cannot know of: the element to blame alone in the smallest tensor there is, else alone in
-/// its own, else with the largest one beside it, because a scale hangs on that. True if one of them failed as well.
+/// A last step that RapidCheck cannot know of: the element to blame alone in the smallest tensor
+/// there is, else alone in its own, else with the largest one beside it, because a scale hangs on
+/// that. True if one of them failed as well.
 bool reduce_to_offender(Runner& runner, const CaseSpace& space) {
   const Runner::Failure before = *runner.failure();
   if (!before.why.offender) return false;
@@ -120,7 +126,8 @@ bool reduce_to_offender(Runner& runner, const CaseSpace& space) {
     return c != before.c && runner.run(c).type == rc::detail::CaseResult::Type::Failure;
   };
   const auto bits = std::bit_cast<std::uint32_t>(before.offending_value);
-  const std::uint32_t step = space.column_step, least_cols = (space.min_cols + step - 1) / step * step;
+  const std::uint32_t step = space.column_step,
+                      least_cols = (space.min_cols + step - 1) / step * step;
   if (fails({space.min_rows, least_cols, Family::zeros, 0, {{0, bits}}})) return true;
   const auto position = static_cast<std::uint32_t>(*before.why.offender % before.c.size());
   TensorCase alone{before.c.rows, before.c.cols, Family::zeros, 0, {{position, bits}}};
@@ -129,8 +136,8 @@ bool reduce_to_offender(Runner& runner, const CaseSpace& space) {
   std::vector<float> values;
   expand(before.c, values);
   const auto largest = std::ranges::max_element(values, {}, [](float x) { return std::fabs(x); });
-  alone.specials.push_back(
-      {static_cast<std::uint32_t>(largest - values.begin()), std::bit_cast<std::uint32_t>(*largest)});
+  alone.specials.push_back({static_cast<std::uint32_t>(largest - values.begin()),
+                            std::bit_cast<std::uint32_t>(*largest)});
   return fails(alone);
 }
 
@@ -154,18 +161,22 @@ Verdict replay_one(Context& context, Runner& runner, const Value& counterexample
 }
 
 void require_sound(std::uint64_t cases, const CaseSpace& space) {
-  const bool fits = cases >= 1 && cases <= static_cast<std::uint64_t>(std::numeric_limits<int>::max());
+  const bool fits =
+      cases >= 1 && cases <= static_cast<std::uint64_t>(std::numeric_limits<int>::max());
   if (!fits) throw JobError(fmt::format("{} cases are too few or too many for one job", cases));
   if (space.families.empty()) throw JobError("no family to draw from");
-  const bool sized = space.min_rows >= 1 && space.min_rows <= space.max_rows && space.column_step >= 1 &&
-                     space.min_cols >= 1 && space.max_cols >= space.column_step && space.min_cols <= space.max_cols &&
-                     (space.min_cols + space.column_step - 1) / space.column_step <= space.max_cols / space.column_step;
+  const bool sized = space.min_rows >= 1 && space.min_rows <= space.max_rows &&
+                     space.column_step >= 1 && space.min_cols >= 1 &&
+                     space.max_cols >= space.column_step && space.min_cols <= space.max_cols &&
+                     (space.min_cols + space.column_step - 1) / space.column_step <=
+                         space.max_cols / space.column_step;
   if (!sized) throw JobError("the shapes to draw from are empty");
 }
 
 }  // namespace
 
-Verdict check_property(Context& context, std::uint64_t cases, const CaseSpace& space, const CaseCheck& check) {
+Verdict check_property(Context& context, std::uint64_t cases, const CaseSpace& space,
+                       const CaseCheck& check) {
   Runner runner(check);
   if (context.replay()) return replay_one(context, runner, *context.replay());
   require_sound(cases, space);
@@ -176,10 +187,11 @@ Verdict check_property(Context& context, std::uint64_t cases, const CaseSpace& s
   rc::detail::TestMetadata metadata;
   metadata.id = context.job().claim.text;
   Counter counter;
-  // An empty map of reproductions: with one from the environment an id that is not in it passes without a case.
+  // An empty map of reproductions: with one from the environment an id that is not in it passes
+  // without a case.
   const std::unordered_map<std::string, rc::detail::Reproduce> nothing_to_reproduce;
-  const auto result =
-      rc::detail::checkProperty(property_of(space, runner), metadata, params, counter, nothing_to_reproduce);
+  const auto result = rc::detail::checkProperty(property_of(space, runner), metadata, params,
+                                                counter, nothing_to_reproduce);
 
   if (runner.failure()) context.add_shrinks(counter.shrinks + reduce_to_offender(runner, space));
   runner.rethrow();
@@ -190,15 +202,17 @@ Verdict check_property(Context& context, std::uint64_t cases, const CaseSpace& s
   }
   rc::detail::SuccessResult success;
   if (!result.match(success) || static_cast<std::uint64_t>(success.numSuccess) < cases) {
-    return declined(DeclineReason::zero_cases, fmt::format("gave up after {} cases and {} discards; {} were asked for",
-                                                           runner.runs(), runner.discards(), cases));
+    return declined(DeclineReason::zero_cases,
+                    fmt::format("gave up after {} cases and {} discards; {} were asked for",
+                                runner.runs(), runner.discards(), cases));
   }
   return survived();
 }
 
 CaseFailed failed(const Comparator& compare) {
   if (!compare.mismatch()) throw std::logic_error("a case failed, but no comparison did");
-  return {compare.mismatch()->sentence(), compare.mismatch()->to_value(), compare.mismatch()->index};
+  return {compare.mismatch()->sentence(), compare.mismatch()->to_value(),
+          compare.mismatch()->index};
 }
 
 }  // namespace refute::worker

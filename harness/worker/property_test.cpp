@@ -30,7 +30,9 @@ CaseSpace small_space() {
   return space;
 }
 
-CaseFailed at(std::uint64_t index) { return {"element " + std::to_string(index), Value(index), index}; }
+CaseFailed at(std::uint64_t index) {
+  return {"element " + std::to_string(index), Value(index), index};
+}
 
 /// Fails where a value is above the limit; a property with a known least counterexample.
 CaseCheck no_value_above(float limit) {
@@ -47,7 +49,9 @@ const Refuted& refutation(const Verdict& v) {
   return std::get<Refuted>(v);
 }
 
-Outcome outcome_of(Context& context, Verdict verdict) { return context.outcome(std::move(verdict)); }
+Outcome outcome_of(Context& context, Verdict verdict) {
+  return context.outcome(std::move(verdict));
+}
 
 /// As a user's shell may have it; set before RapidCheck reads it for the first time.
 const bool kRcParamsSet = [] { return ::setenv("RC_PARAMS", "max_success=0 seed=1", 1) == 0; }();
@@ -58,18 +62,20 @@ TEST_CASE("RC_PARAMS changes nothing: all cases run, and a false property is ref
   REQUIRE(kRcParamsSet);
   Context context(job_with_seed(1));
   int calls = 0;
-  const Verdict holds = check_property(context, 500, small_space(), [&](const TensorCase&, std::span<const float>) -> CaseResult {
-    ++calls;
-    context.compare().equal(1, 1, "one");
-    return CasePassed{};
-  });
+  const Verdict holds = check_property(
+      context, 500, small_space(), [&](const TensorCase&, std::span<const float>) -> CaseResult {
+        ++calls;
+        context.compare().equal(1, 1, "one");
+        return CasePassed{};
+      });
   CHECK(std::holds_alternative<Survived>(holds));
   CHECK(calls == 500);
   CHECK(outcome_of(context, holds).coverage.cases == 500);
 
   Context other(job_with_seed(1));
-  const Verdict fails = check_property(other, 500, small_space(),
-                                       [](const TensorCase&, std::span<const float>) -> CaseResult { return at(0); });
+  const Verdict fails =
+      check_property(other, 500, small_space(),
+                     [](const TensorCase&, std::span<const float>) -> CaseResult { return at(0); });
   CHECK(std::holds_alternative<Refuted>(fails));
 }
 
@@ -100,21 +106,24 @@ TEST_CASE("The offender is tried alone, and with the largest element where it ne
   space.max_specials = 0;
   Context context(job_with_seed(4));
   // Fails only in company: an element below a hundredth of the largest.
-  const Verdict v = check_property(context, 200, space, [](const TensorCase&, std::span<const float> w) -> CaseResult {
-    float largest = 0;
-    for (float x : w) largest = std::max(largest, std::fabs(x));
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      if (w[i] != 0 && std::fabs(w[i]) < largest / 100) return at(i);
-    }
-    return CasePassed{};
-  });
+  const Verdict v = check_property(context, 200, space,
+                                   [](const TensorCase&, std::span<const float> w) -> CaseResult {
+                                     float largest = 0;
+                                     for (float x : w) largest = std::max(largest, std::fabs(x));
+                                     for (std::size_t i = 0; i < w.size(); ++i) {
+                                       if (w[i] != 0 && std::fabs(w[i]) < largest / 100)
+                                         return at(i);
+                                     }
+                                     return CasePassed{};
+                                   });
   const auto least = tensor_case_from(refutation(v).counterexample);
   REQUIRE(least);
   CHECK(least->family == Family::zeros);
   CHECK(least->specials.size() == 2);
 }
 
-TEST_CASE("The same seed gives the same verdict and coverage, another seed another counterexample") {
+TEST_CASE(
+    "The same seed gives the same verdict and coverage, another seed another counterexample") {
   const auto run = [](std::uint64_t seed) {
     Context context(job_with_seed(seed));
     CaseSpace space = small_space();
@@ -135,7 +144,8 @@ TEST_CASE("Cases stay inside their space") {
   Context context(job_with_seed(5));
   std::size_t specials = 0;
   const auto check = [&](const TensorCase& c, std::span<const float> w) -> CaseResult {
-    const bool inside = c.rows >= 2 && c.rows <= 8 && c.cols >= 32 && c.cols <= 64 && c.cols % 16 == 0;
+    const bool inside =
+        c.rows >= 2 && c.rows <= 8 && c.cols >= 32 && c.cols <= 64 && c.cols % 16 == 0;
     bool finite = true;
     for (float x : w) finite = finite && std::isfinite(x);
     specials += c.specials.size();
@@ -148,8 +158,9 @@ TEST_CASE("Cases stay inside their space") {
 
 TEST_CASE("Too many discards are no survival") {
   Context context(job_with_seed(6));
-  const Verdict v = check_property(context, 100, small_space(),
-                                   [](const TensorCase&, std::span<const float>) -> CaseResult { return CaseDiscarded{}; });
+  const Verdict v = check_property(
+      context, 100, small_space(),
+      [](const TensorCase&, std::span<const float>) -> CaseResult { return CaseDiscarded{}; });
   REQUIRE(std::holds_alternative<Declined>(v));
   CHECK(std::get<Declined>(v).reason == DeclineReason::zero_cases);
   const Coverage coverage = context.outcome(v).coverage;
@@ -159,8 +170,9 @@ TEST_CASE("Too many discards are no survival") {
 
 TEST_CASE("A survival that compared nothing is declined") {
   Context context(job_with_seed(7));
-  const Verdict v = check_property(context, 10, small_space(),
-                                   [](const TensorCase&, std::span<const float>) -> CaseResult { return CasePassed{}; });
+  const Verdict v = check_property(
+      context, 10, small_space(),
+      [](const TensorCase&, std::span<const float>) -> CaseResult { return CasePassed{}; });
   CHECK(std::holds_alternative<Survived>(v));
   const Outcome outcome = context.outcome(v);
   REQUIRE(std::holds_alternative<Declined>(outcome.verdict));
@@ -169,7 +181,9 @@ TEST_CASE("A survival that compared nothing is declined") {
 
 TEST_CASE("An exception is not taken for a counterexample") {
   Context context(job_with_seed(8));
-  const auto check = [](const TensorCase&, std::span<const float>) -> CaseResult { throw SubjectFailure("died"); };
+  const auto check = [](const TensorCase&, std::span<const float>) -> CaseResult {
+    throw SubjectFailure("died");
+  };
   CHECK_THROWS_AS(check_property(context, 10, small_space(), check), SubjectFailure);
 }
 
@@ -177,10 +191,11 @@ TEST_CASE("The negated arm refutes what holds") {
   Job job = job_with_seed(9);
   job.arm = Arm::negated;
   Context context(job);
-  const Verdict v = check_property(context, 50, small_space(), [&](const TensorCase&, std::span<const float> w) -> CaseResult {
-    if (context.compare().bits(w, w)) return CasePassed{};
-    return failed(context.compare());
-  });
+  const Verdict v = check_property(context, 50, small_space(),
+                                   [&](const TensorCase&, std::span<const float> w) -> CaseResult {
+                                     if (context.compare().bits(w, w)) return CasePassed{};
+                                     return failed(context.compare());
+                                   });
   CHECK(std::holds_alternative<Refuted>(v));
 }
 

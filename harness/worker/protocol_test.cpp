@@ -19,11 +19,18 @@ Verdict reads_parameters(Context& context) {
   context.measure("value", context.real("value"));
   return ok ? survived() : refuted("outside", Value::Map{{"value", context.real("value")}});
 }
-Verdict has_a_bug(Context&) { throw std::logic_error("oops"); }
+Verdict has_a_bug(Context&) {
+  throw std::logic_error("oops");
+}
 
 constexpr Row kRows[] = {
-    {.claim = "T-1", .help = "reads", .falsify = reads_parameters, .subjects = {"a", "b"}, .mutants = {"m"},
-     .controls = {"c"}, .parameters = {"cases", "band", "value"}},
+    {.claim = "T-1",
+     .help = "reads",
+     .falsify = reads_parameters,
+     .subjects = {"a", "b"},
+     .mutants = {"m"},
+     .controls = {"c"},
+     .parameters = {"cases", "band", "value"}},
     {.claim = "T-2", .help = "has a bug", .falsify = has_a_bug, .subjects = {"a"}},
 };
 constexpr Table kTable = {"falsify_test", "TEST", kRows, {"abc", "", "gcc 12", "-O2", "none"}};
@@ -52,7 +59,9 @@ std::string job_text(const std::string& changed = "", const std::string& value =
   return json::dump(job);
 }
 
-Job sound_job() { return *parse_job(job_text()); }
+Job sound_job() {
+  return *parse_job(job_text());
+}
 
 std::string problem(const std::string& member, const std::string& value) {
   const auto job = parse_job(job_text(member, value));

@@ -19,7 +19,8 @@ struct Plan {
   std::vector<std::uint64_t> starts;  ///< empty: the whole range
 
   std::optional<std::uint64_t> start(std::uint64_t i) const {
-    if (starts.empty()) return begin + i * chunk < end ? std::optional(begin + i * chunk) : std::nullopt;
+    if (starts.empty())
+      return begin + i * chunk < end ? std::optional(begin + i * chunk) : std::nullopt;
     return i < starts.size() ? std::optional(starts[i]) : std::nullopt;
   }
 
@@ -27,7 +28,8 @@ struct Plan {
   std::uint64_t before(std::uint64_t pattern) const {
     if (starts.empty()) return pattern - begin;
     const auto after = std::ranges::upper_bound(starts, pattern);
-    return static_cast<std::uint64_t>(after - starts.begin() - 1) * chunk + (pattern - *(after - 1));
+    return static_cast<std::uint64_t>(after - starts.begin() - 1) * chunk +
+           (pattern - *(after - 1));
   }
 };
 
@@ -36,7 +38,8 @@ class Progress {
  public:
   explicit Progress(Plan plan) : plan_(std::move(plan)) {}
 
-  /// The next chunk to do, rising; or none, when all are taken, or one before it has offended, or a thread failed.
+  /// The next chunk to do, rising; or none, when all are taken, or one before it has offended, or a
+  /// thread failed.
   std::optional<std::pair<std::uint64_t, std::size_t>> take() {
     const auto first = plan_.start(next_.fetch_add(1));
     if (!first || *first > smallest_.load() || stopped_.load()) return std::nullopt;
@@ -61,7 +64,8 @@ class Progress {
     if (why_) std::rethrow_exception(why_);
     const std::uint64_t smallest = smallest_.load();
     if (smallest == kNone) return {std::nullopt, checked_.load()};
-    return {smallest, plan_.before(smallest) + 1};  // what other threads did beyond it depends on chance
+    return {smallest,
+            plan_.before(smallest) + 1};  // what other threads did beyond it depends on chance
   }
 
  private:
@@ -96,7 +100,8 @@ SweepResult go_through(Plan plan, unsigned threads, const MakeChecker& make_chec
 }
 
 /// Where the chunks begin that hold a landmark, or the value before it.
-std::vector<std::uint64_t> chunks_around(std::span<const std::uint64_t> landmarks, const Plan& whole) {
+std::vector<std::uint64_t> chunks_around(std::span<const std::uint64_t> landmarks,
+                                         const Plan& whole) {
   std::vector<std::uint64_t> starts;
   for (std::uint64_t landmark : landmarks) {
     for (std::uint64_t value : {landmark - (landmark > whole.begin), landmark}) {
@@ -111,13 +116,14 @@ std::vector<std::uint64_t> chunks_around(std::span<const std::uint64_t> landmark
 
 }  // namespace
 
-SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads, const MakeChecker& make_checker,
-                  std::size_t chunk) {
+SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads,
+                  const MakeChecker& make_checker, std::size_t chunk) {
   return go_through({begin, end, chunk, {}}, threads, make_checker);
 }
 
-SweepResult sweep_around(std::span<const std::uint64_t> landmarks, std::uint64_t begin, std::uint64_t end,
-                         unsigned threads, const MakeChecker& make_checker, std::size_t chunk) {
+SweepResult sweep_around(std::span<const std::uint64_t> landmarks, std::uint64_t begin,
+                         std::uint64_t end, unsigned threads, const MakeChecker& make_checker,
+                         std::size_t chunk) {
   Plan plan{begin, end, chunk, {}};
   plan.starts = chunks_around(landmarks, plan);
   if (plan.starts.empty()) return {};

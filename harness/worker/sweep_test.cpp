@@ -27,12 +27,15 @@ MakeChecker offending_at(std::vector<std::uint64_t> values) {
 TEST_CASE("Everything is gone through once, whatever the threads and the last chunk") {
   for (unsigned threads : {1u, 2u, 5u}) {
     std::vector<std::atomic<int>> seen(1003);
-    const auto result = sweep(3, 1003, threads, [&]() -> ChunkCheck {
-      return [&](std::uint64_t first, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) ++seen[first + i];
-        return std::optional<std::uint64_t>();
-      };
-    }, 64);
+    const auto result = sweep(
+        3, 1003, threads,
+        [&]() -> ChunkCheck {
+          return [&](std::uint64_t first, std::size_t count) {
+            for (std::size_t i = 0; i < count; ++i) ++seen[first + i];
+            return std::optional<std::uint64_t>();
+          };
+        },
+        64);
     CHECK_FALSE(result.smallest);
     CHECK(result.checked == 1000);
     for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == (i >= 3 ? 1 : 0));
@@ -54,7 +57,8 @@ TEST_CASE("The last value of all 2^32 is reached") {
   CHECK(sweep(all - 100, all, 2, offending_at({all - 1}), 64).smallest == all - 1);
 }
 
-TEST_CASE("Only the chunks around landmarks are looked at, and the value before one is among them") {
+TEST_CASE(
+    "Only the chunks around landmarks are looked at, and the value before one is among them") {
   const std::vector<std::uint64_t> landmarks = {0, 640, 700};
   const auto around = [&](std::uint64_t offender) {
     return sweep_around(landmarks, 0, 1000, 2, offending_at({offender}), 64);
@@ -63,7 +67,7 @@ TEST_CASE("Only the chunks around landmarks are looked at, and the value before 
   CHECK(around(640).smallest == 640);
   CHECK(around(5).smallest == 5);
   CHECK_FALSE(around(300).smallest);
-  CHECK(around(300).checked == 3 * 64);    // the chunks at 0, 576 and 640
+  CHECK(around(300).checked == 3 * 64);  // the chunks at 0, 576 and 640
   CHECK(around(650).checked == 64 + 64 + 11);
   CHECK_FALSE(sweep_around({}, 0, 1000, 2, offending_at({5}), 64).smallest);
 }
