@@ -207,7 +207,8 @@ constexpr Field kRequirementFields[] = {
     {.key = "subjects", .type = Type::texts, .help = "the claim's subjects by default"},
     {.key = "live",
      .type = Type::boolean,
-     .help = "the claim speaks of the subject's own code: running it is live"},
+     .help = "the claim speaks of the subject's own code: a run over every input is live, a sample "
+             "is not"},
     {.key = "fixture", .type = Type::id, .help = "a real file that the evidence must have read"},
     {.key = "device",
      .type = Type::word,
