@@ -137,14 +137,14 @@ Verdict fp8_band_generated(Context& context) {
                     (!judge_rows || compare.in_band(e.worst_row, band.low, band.high,
                                                     "worst row's relative error"));
     if (!ok) return refuted_by(compare, trial.describe(), trial.to_value());
-    context.measure(
-        fmt::format("{}.{}.pooled", worker::to_string(trial.family), to_string(trial.granularity)),
-        e.pooled);
-    context.measure(fmt::format("{}.{}.worst_row", worker::to_string(trial.family),
+    context.measure(fmt::format("{}.{}.relative_error", worker::to_string(trial.family),
                                 to_string(trial.granularity)),
+                    e.pooled);
+    context.measure(fmt::format("{}.{}.relative_error_of_worst_row",
+                                worker::to_string(trial.family), to_string(trial.granularity)),
                     e.worst_row);
-    context.measure(fmt::format("{}.{}.worst_block", worker::to_string(trial.family),
-                                to_string(trial.granularity)),
+    context.measure(fmt::format("{}.{}.relative_error_of_worst_block",
+                                worker::to_string(trial.family), to_string(trial.granularity)),
                     e.worst_block);
     digest.field(trial.describe())
         .value(Value(e.pooled))

@@ -109,11 +109,11 @@ struct Summary {
 
   void measure(Context& context, std::string_view granularity) const {
     const std::string prefix(granularity);
-    context.measure(prefix + ".pooled", pooled());
-    context.measure(prefix + ".worst_matrix", worst);
-    context.measure(prefix + ".worst_matrix_name", worst_name);
-    context.measure(prefix + ".worst_row", worst_row);
-    context.measure(prefix + ".worst_block", worst_block);
+    context.measure(prefix + ".relative_error", pooled());
+    context.measure(prefix + ".relative_error_of_worst_matrix", worst);
+    context.measure(prefix + ".worst_matrix", worst_name);
+    context.measure(prefix + ".relative_error_of_worst_row", worst_row);
+    context.measure(prefix + ".relative_error_of_worst_block", worst_block);
     if (!set_aside.empty())
       context.measure(prefix + ".not_discriminating",
                       fmt::format("{}", fmt::join(set_aside, ", ")));
