@@ -37,6 +37,7 @@ constexpr auto kHostile = std::to_array<Hostile>({
     {"merge-keys.yaml", "RF0111", 7, 5},
     {"metadata-only.yaml", "RF0602", 1, 1},
     {"no-claims.yaml", "RF0601", 6, 1},
+    {"nested-question-marks.yaml", "RF0117", 1, 3},
     {"not-a-contract.yaml", "RF0214", 1, 1},
     {"nul.yaml", "RF0103", 3, 21},
     {"second-document.yaml", "RF0108", 4, 1},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,15 @@ bool spells_null(std::string_view text, std::size_t at) {
 std::size_t end_of_word(std::string_view text, std::size_t at) {
   const std::size_t end = text.find_first_of(" \t\r\n,]}", at);
   return std::min(end, text.size());
+}
+
+// An absent value may be placed before the token that the parser marked it by, so an end never
+// moves back.
+void extend(Span& outer, const Span& inner) {
+  const auto end = std::max(std::pair(outer.end_line, outer.end_column),
+                            std::pair(inner.end_line, inner.end_column));
+  outer.end_line = end.first;
+  outer.end_column = end.second;
 }
 
 // One past the bracket that closes a flow collection whose last token ends at `at`.
@@ -144,8 +154,7 @@ void TreeBuilder::attach(SpanNode node) {
     return;
   }
   Frame& frame = stack_.back();
-  frame.node.span.end_line = node.span.end_line;
-  frame.node.span.end_column = node.span.end_column;
+  extend(frame.node.span, node.span);
   if (frame.node.is_list()) {
     frame.node.items.push_back(std::move(node));
     return;
@@ -256,9 +265,7 @@ void TreeBuilder::close() {
   stack_.pop_back();
   if (frame.flow) {
     last_end_ = end_of_flow(text_, last_end_);
-    const Span end = lines_.span(last_end_, last_end_);
-    frame.node.span.end_line = end.line;
-    frame.node.span.end_column = end.column;
+    extend(frame.node.span, lines_.span(last_end_, last_end_));
   }
   if (frame.node.is_map()) report_duplicates(frame.node);
   if (frame.is_key) {
