@@ -167,7 +167,7 @@ std::string ExternalSubject::read_line(double deadline_s) {
 
 void ExternalSubject::read_exactly(std::span<std::byte> in, double deadline_s) {
   while (buffered_.size() < in.size()) read_some(deadline_s);
-  std::memcpy(in.data(), buffered_.data(), in.size());
+  if (!in.empty()) std::memcpy(in.data(), buffered_.data(), in.size());
   buffered_.erase(buffered_.begin(), buffered_.begin() + static_cast<std::ptrdiff_t>(in.size()));
   if (!buffered_.empty())
     fail(fmt::format("sent {} bytes more than it announced", buffered_.size()));
