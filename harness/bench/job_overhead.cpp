@@ -36,9 +36,9 @@ std::vector<Figure> job_overhead() {
   const auto job = pipeline::bench_job_overhead(REFUTE_BUILD "/falsifiers/falsify_canary",
                                                 "CANARY-REFUTED", kRounds);
   if (!job) throw std::runtime_error(job.error().what);
-  const auto nothing = process_seconds({"/bin/true"}, kRounds);
+  const auto nothing = time_process({"/bin/true"}, kRounds);
   const auto true_ms = [&](double share) {
-    return 1e3 * nothing[static_cast<std::size_t>(share * (kRounds - 1))];
+    return 1e3 * nothing[static_cast<std::size_t>(share * (kRounds - 1))].wall;
   };
   return {
       against_limit(fmt::format("spawn to checked record, median of {}", job->rounds),

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <fmt/core.h>
@@ -45,6 +47,18 @@ int measure(const Bench& bench) {
   }
 }
 
+/// Times on the clock mean little while others compute; whoever reads them has to know.
+void warn_of_load() {
+  double load = 0;
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  if (::getloadavg(&load, 1) == 1 && load > 0.5 * cores) {
+    fmt::print(stderr,
+               "refute_bench: load average {:.1f} on {} cores: other programs are running, so "
+               "times will be too long\n",
+               load, cores);
+  }
+}
+
 int run(const std::vector<std::string_view>& names) {
   for (const std::string_view name : names) {
     if (name == "--help" || name == "-h") return usage(stdout, 0);
@@ -52,6 +66,7 @@ int run(const std::vector<std::string_view>& names) {
     fmt::print(stderr, "refute_bench: nothing is called '{}'\n", name);
     return usage(stderr, 2);
   }
+  warn_of_load();
   int status = 0;
   for (const Bench& bench : kBenches) {
     if (!names.empty() && std::ranges::find(names, bench.name) == names.end()) continue;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,27 +32,32 @@ pid_t spawn_quietly(const std::vector<std::string>& arguments) {
   return child;
 }
 
+double seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+}
+
 }  // namespace
 
-double process_seconds(const std::vector<std::string>& arguments) {
+ProcessTime time_process(const std::vector<std::string>& arguments) {
   const auto start = Clock::now();
   const pid_t child = spawn_quietly(arguments);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  rusage usage{};
+  while (::wait4(child, &status, 0, &usage) < 0 && errno == EINTR) {
   }
   const std::chrono::duration<double> took = Clock::now() - start;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw std::runtime_error(fmt::format(
         "{} failed (wait status {:#x}), so there is nothing to time", arguments[0], status));
   }
-  return took.count();
+  return {took.count(), seconds(usage.ru_utime) + seconds(usage.ru_stime)};
 }
 
-std::vector<double> process_seconds(const std::vector<std::string>& arguments, int rounds) {
-  std::vector<double> seconds;
-  for (int i = 0; i < rounds; ++i) seconds.push_back(process_seconds(arguments));
-  std::ranges::sort(seconds);
-  return seconds;
+std::vector<ProcessTime> time_process(const std::vector<std::string>& arguments, int rounds) {
+  std::vector<ProcessTime> times;
+  for (int i = 0; i < rounds; ++i) times.push_back(time_process(arguments));
+  std::ranges::sort(times, {}, &ProcessTime::wall);
+  return times;
 }
 
 }  // namespace refute::bench
