@@ -6,10 +6,13 @@
 
 namespace refute::bench {
 
-std::vector<Figure> fp8_sweep();      // fp8_sweep.cpp
-std::vector<Figure> fp8_bandwidth();  // bandwidth.cpp
-std::vector<Figure> nf4_bandwidth();  // bandwidth.cpp
-std::vector<Figure> nf4_products();   // nf4_products.cpp
-std::vector<Figure> error_metrics();  // bandwidth.cpp
+std::vector<Figure> fp8_sweep();       // fp8_sweep.cpp
+std::vector<Figure> fp8_bandwidth();   // bandwidth.cpp
+std::vector<Figure> nf4_bandwidth();   // bandwidth.cpp
+std::vector<Figure> nf4_products();    // nf4_products.cpp
+std::vector<Figure> error_metrics();   // bandwidth.cpp
+std::vector<Figure> validate();        // validate.cpp
+std::vector<Figure> job_overhead();    // job_overhead.cpp
+std::vector<Figure> property_cases();  // property.cpp
 
 }  // namespace refute::bench
