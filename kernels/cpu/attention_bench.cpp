@@ -80,14 +80,16 @@ void blas_head(const AttentionCall& call, const float* q, const float* k, const 
 
 /// The heads shared out to the threads with OpenBLAS on one thread each: on every shape here this
 /// was at least as fast as one head after the other with OpenBLAS on all threads, which leaves the
-/// softmax to one.
-void blas_naive(const AttentionCall& call, Tensors& t) {
+/// softmax to one. The scores' memory is the caller's, one matrix per thread, allocated outside the
+/// clock.
+void blas_naive(const AttentionCall& call, Tensors& t, std::vector<std::vector<float>>& scores) {
   const AttentionShape& s = call.shape;
   const std::size_t head = s.seq_q * s.head_dim;
-  attention_parallel(s.heads_q, call.threads, [&](std::size_t h) {
-    thread_local std::vector<float> scores;
-    scores.resize(s.seq_q * s.seq_kv);
-    blas_head(call, &t.q[h * head], &t.k[h * head], &t.v[h * head], &t.out[h * head], scores);
+  attention_parallel(scores.size(), call.threads, [&](std::size_t part) {
+    for (std::size_t h = part; h < s.heads_q; h += scores.size()) {
+      blas_head(call, &t.q[h * head], &t.k[h * head], &t.v[h * head], &t.out[h * head],
+                scores[part]);
+    }
   });
 }
 
@@ -114,7 +116,8 @@ Line compare(const Options& options, std::size_t seq, std::size_t dim, Attention
   call.threads = options.threads;
   Tensors t = tensors(call.shape);
   Line line{seq, dim, mask == AttentionMask::full ? "full" : "causal", 0, 0, 0};
-  line.blas = best_seconds(options.runs, [&] { blas_naive(call, t); });
+  std::vector scores(std::min<std::size_t>(options.threads, 8), std::vector<float>(seq * seq));
+  line.blas = best_seconds(options.runs, [&] { blas_naive(call, t, scores); });
   const std::vector<float> naive = t.out;
   line.flash = best_seconds(options.runs, [&] {
     if (cpu_simd::attention_flash2(call, t.q, t.k, t.v, std::span<float>(t.out)) !=

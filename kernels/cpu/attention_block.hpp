@@ -11,8 +11,8 @@
 namespace refute::kernels {
 
 inline constexpr std::size_t kAttentionTile = 64;   ///< keys per tile (B_c)
-inline constexpr std::size_t kAttentionRows = 96;   ///< query rows per block (B_r): 16 groups of 6
-inline constexpr std::size_t kAttentionGroup = 6;   ///< rows that one pass over a tile serves
+inline constexpr std::size_t kAttentionRows = 192;  ///< query rows per block (B_r): 16 groups of 12
+inline constexpr std::size_t kAttentionGroup = 12;  ///< rows that one pass over a tile serves
 inline constexpr std::size_t kAttentionLanes = 16;  ///< virtual lanes that a denominator sums over
 
 /// What the probabilities are rounded to before they meet V.

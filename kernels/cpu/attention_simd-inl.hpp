@@ -30,9 +30,9 @@ using IntLanes = hn::RebindToSigned<FloatLanes>;
 using FloatVec = hn::Vec<FloatLanes>;
 inline constexpr std::size_t kWidth = hn::MaxLanes(FloatLanes());
 inline constexpr std::size_t kParts = kAttentionLanes / kWidth;  ///< vectors per 16 virtual lanes
-/// Vectors per row of a register tile: 6 x 4 where there are 32 registers, 6 x 2 where there
-/// are 16.
-inline constexpr std::size_t kTileVecs = kWidth == 16 ? 4 : 2;
+/// A register tile: 12 rows of 2 vectors where there are 32 registers, 6 of 2 where there are 16.
+inline constexpr std::size_t kTileRows = kWidth == 16 ? 12 : 6;
+inline constexpr std::size_t kTileVecs = 2;
 inline constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 /// a·b + c, rounded once. Where the CPU has no such instruction it is done lane by lane: slow, and
@@ -72,89 +72,88 @@ HWY_INLINE FloatVec ExpNonPositive(FloatVec x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -87.3f)), scaled);
 }
 
-/// C[r, 0 … kVecs·kWidth) = C·rescale[r] + Σ_i A[r, i]·B[i, …] for kRows rows, i in order. The
-/// accumulators stay in registers.
+/// A matrix product's operands: C[r] = C[r]·rescale[r] + Σ_i A[r, i]·B[i] over `count` terms, i in
+/// order; without a rescale C starts as zero. The strides are of rows, in floats.
+struct Product {
+  const float* a;
+  std::size_t a_stride;
+  const float* b;
+  std::size_t b_stride;
+  std::size_t count;
+  const float* rescale;
+  float* c;
+  std::size_t c_stride;
+};
+
+/// The columns [column, column + kVecs·kWidth) of kRows rows, with the sums kept in registers.
 template <std::size_t kRows, std::size_t kVecs>
-HWY_INLINE void MultiplyPanel(const float* HWY_RESTRICT a, std::size_t a_stride,
-                              const float* HWY_RESTRICT b, std::size_t b_stride, std::size_t count,
-                              const float* rescale, float* HWY_RESTRICT c, std::size_t c_stride) {
+HWY_INLINE void MultiplyPanel(const Product& p, std::size_t row, std::size_t column) {
   const FloatLanes d;
+  const float* HWY_RESTRICT a = p.a + row * p.a_stride;
+  const float* HWY_RESTRICT b = p.b + column;
+  float* HWY_RESTRICT c = p.c + row * p.c_stride + column;
   FloatVec sum[kRows][kVecs];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (std::size_t r = 0; r < kRows; ++r) {
-    const auto factor = hn::Set(d, rescale[r]);
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (std::size_t v = 0; v < kVecs; ++v) {
-      sum[r][v] = hn::Mul(hn::LoadU(d, c + r * c_stride + v * kWidth), factor);
+      sum[r][v] = p.rescale == nullptr ? hn::Zero(d)
+                                       : hn::Mul(hn::LoadU(d, c + r * p.c_stride + v * kWidth),
+                                                 hn::Set(d, p.rescale[row + r]));
     }
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    FloatVec column[kVecs];
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v < kVecs; ++v) column[v] = hn::LoadU(d, b + i * b_stride + v * kWidth);
-#pragma GCC unroll 8
+  for (std::size_t i = 0; i < p.count; ++i) {
+    FloatVec line[kVecs];
+#pragma GCC unroll 4
+    for (std::size_t v = 0; v < kVecs; ++v) line[v] = hn::LoadU(d, b + i * p.b_stride + v * kWidth);
+#pragma GCC unroll 12
     for (std::size_t r = 0; r < kRows; ++r) {
-      const auto factor = hn::Set(d, a[r * a_stride + i]);
-#pragma GCC unroll 8
-      for (std::size_t v = 0; v < kVecs; ++v) sum[r][v] = Fma(factor, column[v], sum[r][v]);
+      const auto factor = hn::Set(d, a[r * p.a_stride + i]);
+#pragma GCC unroll 4
+      for (std::size_t v = 0; v < kVecs; ++v) sum[r][v] = Fma(factor, line[v], sum[r][v]);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (std::size_t r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 4
     for (std::size_t v = 0; v < kVecs; ++v) {
-      hn::StoreU(sum[r][v], d, c + r * c_stride + v * kWidth);
+      hn::StoreU(sum[r][v], d, c + r * p.c_stride + v * kWidth);
     }
   }
 }
 
 template <std::size_t kRows>
-HWY_INLINE void MultiplyRows(const float* a, std::size_t a_stride, const float* b,
-                             std::size_t b_stride, std::size_t count, const float* rescale,
-                             float* c, std::size_t c_stride, std::size_t columns) {
+HWY_NOINLINE void MultiplyRows(const Product& p, std::size_t row, std::size_t columns) {
   std::size_t j = 0;
   for (; j + kTileVecs * kWidth <= columns; j += kTileVecs * kWidth) {
-    MultiplyPanel<kRows, kTileVecs>(a, a_stride, b + j, b_stride, count, rescale, c + j, c_stride);
+    MultiplyPanel<kRows, kTileVecs>(p, row, j);
   }
-  for (; j < columns; j += kWidth) {
-    MultiplyPanel<kRows, 1>(a, a_stride, b + j, b_stride, count, rescale, c + j, c_stride);
-  }
+  for (; j < columns; j += kWidth) MultiplyPanel<kRows, 1>(p, row, j);
 }
 
-/// C = C·rescale + A·B for up to kAttentionGroup rows; columns is a multiple of the lanes.
-HWY_NOINLINE void Multiply(std::size_t rows, const float* a, std::size_t a_stride, const float* b,
-                           std::size_t b_stride, std::size_t count, const float* rescale, float* c,
-                           std::size_t c_stride, std::size_t columns) {
-  switch (rows) {
-    case 1:
-      return MultiplyRows<1>(a, a_stride, b, b_stride, count, rescale, c, c_stride, columns);
-    case 2:
-      return MultiplyRows<2>(a, a_stride, b, b_stride, count, rescale, c, c_stride, columns);
-    case 3:
-      return MultiplyRows<3>(a, a_stride, b, b_stride, count, rescale, c, c_stride, columns);
-    case 4:
-      return MultiplyRows<4>(a, a_stride, b, b_stride, count, rescale, c, c_stride, columns);
-    case 5:
-      return MultiplyRows<5>(a, a_stride, b, b_stride, count, rescale, c, c_stride, columns);
-    case 6:
-      return MultiplyRows<6>(a, a_stride, b, b_stride, count, rescale, c, c_stride, columns);
-  }
+/// Any number of rows; columns is a multiple of the lanes.
+HWY_INLINE void Multiply(const Product& p, std::size_t rows, std::size_t columns) {
+  std::size_t row = 0;
+  for (; row + kTileRows <= rows; row += kTileRows) MultiplyRows<kTileRows>(p, row, columns);
+  for (; row + 4 <= rows; row += 4) MultiplyRows<4>(p, row, columns);
+  for (; row < rows; ++row) MultiplyRows<1>(p, row, columns);
 }
 
-inline constexpr float kOnes[kAttentionGroup] = {1, 1, 1, 1, 1, 1};
-inline constexpr float kZeros[kAttentionGroup] = {0, 0, 0, 0, 0, 0};
+inline constexpr float kOne = 1.0f;
 
-/// out[r] = out[r]·rescale[r] + Σ_{j < seen[r]} weights[r, j]·values[j]: the keys that all rows see
-/// together, then each row's own. A value beyond seen[r] is not read for row r, as 0·NaN is NaN.
+/// out[r] = out[r]·rescale[r] (or 0) + Σ_{j < seen[r]} weights[r, j]·values[j]: the keys that all
+/// rows see together, then each row's own. A value beyond seen[r] is not read for row r, as 0·NaN
+/// is NaN.
 HWY_INLINE void AddValues(std::size_t rows, const float* weights, std::size_t stride,
                           const std::size_t* seen, const float* values, std::size_t width,
                           const float* rescale, float* out) {
   const std::size_t common = *std::min_element(seen, seen + rows);
-  Multiply(rows, weights, stride, values, width, common, rescale, out, width, width);
+  Multiply({weights, stride, values, width, common, rescale, out, width}, rows, width);
   for (std::size_t r = 0; r < rows; ++r) {
     if (seen[r] == common) continue;
-    Multiply(1, weights + r * stride + common, stride, values + common * width, width,
-             seen[r] - common, kOnes, out + r * width, width, width);
+    Multiply({weights + r * stride + common, stride, values + common * width, width,
+              seen[r] - common, &kOne, out + r * width, width},
+             1, width);
   }
 }
 
@@ -255,9 +254,9 @@ HWY_INLINE void FoldTile(const AttentionBlock& b, std::size_t begin, Group& g) {
   HWY_ALIGN float s[kAttentionGroup * kAttentionTile];
   std::size_t seen[kAttentionGroup] = {};
   float after[kAttentionGroup] = {}, rescale[kAttentionGroup] = {};
-  std::fill_n(s, g.rows * kAttentionTile, 0.0f);
-  Multiply(g.rows, b.q + g.first * dim, dim, b.keys + begin * dim, kAttentionTile, dim, kZeros, s,
-           kAttentionTile, kAttentionTile);
+  Multiply({b.q + g.first * dim, dim, b.keys + begin * dim, kAttentionTile, dim, nullptr, s,
+            kAttentionTile},
+           g.rows, kAttentionTile);
   for (std::size_t r = 0; r < g.rows; ++r) {
     const std::size_t visible = visible_keys(*b.call, b.first_row + g.first + r);
     seen[r] = visible <= begin ? 0 : std::min(visible - begin, kAttentionTile);
@@ -331,16 +330,16 @@ HWY_INLINE void RoundRow(float* x, std::size_t padded, ProbabilityRounding round
   }
 }
 
-/// The materialised form, six query rows at a time: all scores, then the softmax, then the values.
-/// `scores` holds kAttentionGroup rows of `padded` floats, padded a multiple of the tile.
+/// The materialised form, a group of query rows at a time: all scores, then the softmax, then the
+/// values. `scores` holds kAttentionGroup rows of `padded` floats, padded a multiple of the tile.
 void NaiveBlock(const AttentionBlock& b, float* scores, std::size_t padded) {
   const std::size_t dim = b.call->shape.head_dim;
   for (std::size_t first = 0; first < b.rows; first += kAttentionGroup) {
     const std::size_t rows = std::min(kAttentionGroup, b.rows - first);
-    std::fill_n(scores, rows * padded, 0.0f);
     for (std::size_t begin = 0; begin < padded; begin += kAttentionTile) {
-      Multiply(rows, b.q + first * dim, dim, b.keys + begin * dim, kAttentionTile, dim, kZeros,
-               scores + begin, padded, kAttentionTile);
+      Multiply({b.q + first * dim, dim, b.keys + begin * dim, kAttentionTile, dim, nullptr,
+                scores + begin, padded},
+               rows, kAttentionTile);
     }
     std::size_t seen[kAttentionGroup] = {};
     for (std::size_t r = 0; r < rows; ++r) {
@@ -348,7 +347,7 @@ void NaiveBlock(const AttentionBlock& b, float* scores, std::size_t padded) {
       SoftmaxRow(scores + r * padded, padded, seen[r], b.call->scale);
       RoundRow(scores + r * padded, padded, b.rounding);
     }
-    AddValues(rows, scores, padded, seen, b.values, b.width, kOnes, b.out + first * b.width);
+    AddValues(rows, scores, padded, seen, b.values, b.width, nullptr, b.out + first * b.width);
   }
 }
 

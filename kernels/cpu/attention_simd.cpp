@@ -3,6 +3,7 @@
 // rows are shared out to the threads.
 
 #include <algorithm>
+#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -32,45 +33,65 @@ constexpr std::size_t round_up(std::size_t n, std::size_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
 }
 
-/// K and V of every key/value head in f32, laid out as AttentionBlock says.
+/// K and V of every key/value head in f32, laid out as AttentionBlock says. Values that are laid
+/// out so already are used where they are.
 class Unpacked {
  public:
   template <class T>
   Unpacked(const AttentionCall& call, std::span<const T> k, std::span<const T> v)
       : shape_(call.shape),
         padded_(round_up(shape_.seq_kv, kAttentionTile)),
-        width_(round_up(shape_.head_dim, kAttentionLanes)),
-        keys_(shape_.batch * shape_.heads_kv * padded_ * shape_.head_dim),
-        values_(shape_.batch * shape_.heads_kv * shape_.seq_kv * width_) {
+        width_(round_up(shape_.head_dim, kAttentionLanes)) {
+    const std::size_t heads = shape_.batch * shape_.heads_kv;
+    keys_ = std::make_unique_for_overwrite<float[]>(heads * padded_ * shape_.head_dim);
+    if constexpr (std::is_same_v<T, float>) {
+      if (width_ == shape_.head_dim) values_ = v.data();
+    }
+    if (values_ == nullptr) {
+      own_values_ = std::make_unique_for_overwrite<float[]>(heads * shape_.seq_kv * width_);
+      values_ = own_values_.get();
+    }
     const std::size_t tiles = padded_ / kAttentionTile;
-    attention_parallel(shape_.batch * shape_.heads_kv * tiles, call.threads, [&](std::size_t task) {
-      unpack_tile(k.data(), v.data(), task / tiles, task % tiles * kAttentionTile);
+    attention_parallel(heads * tiles, call.threads, [&](std::size_t task) {
+      unpack_keys(k.data(), task / tiles, task % tiles * kAttentionTile);
+      if (own_values_) unpack_values(v.data(), task / tiles, task % tiles * kAttentionTile);
     });
   }
 
   std::size_t width() const { return width_; }
   std::size_t padded() const { return padded_; }
   const float* keys(std::size_t head) const { return &keys_[head * padded_ * shape_.head_dim]; }
-  const float* values(std::size_t head) const { return &values_[head * shape_.seq_kv * width_]; }
+  const float* values(std::size_t head) const { return values_ + head * shape_.seq_kv * width_; }
 
  private:
   template <class T>
-  void unpack_tile(const T* k, const T* v, std::size_t head, std::size_t begin) {
+  void unpack_keys(const T* k, std::size_t head, std::size_t begin) {
+    const std::size_t d = shape_.head_dim;
+    const std::size_t count = std::min(kAttentionTile, shape_.seq_kv - begin);
+    const T* from = k + (head * shape_.seq_kv + begin) * d;
+    float* to = &keys_[head * padded_ * d + begin * d];
+    if (count < kAttentionTile) std::fill_n(to, kAttentionTile * d, 0.0f);
+    for (std::size_t j = 0; j < count; ++j) {
+      for (std::size_t i = 0; i < d; ++i) to[i * kAttentionTile + j] = to_float(from[j * d + i]);
+    }
+  }
+
+  template <class T>
+  void unpack_values(const T* v, std::size_t head, std::size_t begin) {
     const std::size_t d = shape_.head_dim;
     const std::size_t end = std::min(begin + kAttentionTile, shape_.seq_kv);
-    float* keys = &keys_[head * padded_ * d + begin * d];
     for (std::size_t j = begin; j < end; ++j) {
-      const std::size_t row = (head * shape_.seq_kv + j) * d;
-      float* value = &values_[(head * shape_.seq_kv + j) * width_];
-      for (std::size_t i = 0; i < d; ++i)
-        keys[i * kAttentionTile + j - begin] = to_float(k[row + i]);
-      for (std::size_t i = 0; i < d; ++i) value[i] = to_float(v[row + i]);
+      const T* from = v + (head * shape_.seq_kv + j) * d;
+      float* to = &own_values_[(head * shape_.seq_kv + j) * width_];
+      for (std::size_t i = 0; i < d; ++i) to[i] = to_float(from[i]);
+      std::fill(to + d, to + width_, 0.0f);
     }
   }
 
   AttentionShape shape_;
   std::size_t padded_, width_;
-  std::vector<float> keys_, values_;
+  std::unique_ptr<float[]> keys_, own_values_;
+  const float* values_ = nullptr;
 };
 
 template <class T>
