@@ -1,0 +1,106 @@
+#pragma once
+
+// Rules that decide whether a kernel's output is accepted: the calibrated one of our contracts, its
+// parts, and rules that others have published or use, to be measured side by side. Every rule reads
+// the same Comparison and holds its own published parameters; a contract's parameters come from the
+// contract.
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "harness/metrics/acceptance_format.hpp"
+
+namespace refute::metrics {
+
+/// One output beside what it may be judged by. All spans are [rows, cols], row-major.
+struct Comparison {
+  std::span<const float> got;
+  std::span<const double> reference;  ///< exact, never rounded to the output's format
+  std::span<const float> baseline;    ///< a plain implementation of the precision that is declared
+  std::span<const float> plain;   ///< a plain one that also rounds every intermediate to `format`
+  std::span<const double> bound;  ///< how far a correct kernel may be before it rounds its output
+  std::size_t rows = 0, cols = 0;
+  Format format = Format::f32;
+};
+
+enum class Acceptance : std::uint8_t {
+  accepted,
+  refused,
+  declined,  ///< nothing can be told: the reference or the bound is not finite, sizes disagree
+};
+
+struct Judgement {
+  Acceptance acceptance = Acceptance::declined;
+  /// The rule's absolute tolerance is above a tenth of the reference's rms, so that it would accept
+  /// about anything of that size (rule C6). Published rules do not look; we do.
+  bool powerless = false;
+  const char* part = "";  ///< what decided, e.g. "C3"
+  std::size_t index = 0;  ///< of the worst element or row, as the part counts
+  double ratio = 0;       ///< worst error over its limit; above 1 or NaN where refused
+};
+
+// --- The contract's rule and its parts ------------------------------------------------------
+
+/// C3 with the output's rounding taken exactly: got has to be the correct rounding of some number
+/// within bound[i] of the reference, nearest(ref - bound) <= got <= nearest(ref + bound). Tighter
+/// than u|ref| + bound by up to a factor of two, and derived from the same promise: one rounding to
+/// nearest, at the end.
+Judgement rounded_componentwise(const Comparison& c);
+
+/// C1 and C2 per row: rms(e) <= rms_factor·max(rms(p), floor) and max|e| <= max_factor·
+/// max(max|p|, floor_factor·floor), p being the baseline's error. The baseline's error can be small
+/// by luck or exactly 0, so floor = u·max(rms(row), share·rms(tensor)) + rms(bound of the
+/// row)/lambda, the second being one standard deviation of what is derived.
+struct RowParameters {
+  double rms_factor = 2, max_factor = 3, floor_factor = 4, share = 1e-3, lambda = 0;
+};
+Judgement rowwise(const Comparison& c, const RowParameters& p);
+
+/// C9 over the elements whose error is ruled by the output's rounding (bound below `ruled` of the
+/// rounding's half step): there signs of errors are independent, while a row's f32 errors share its
+/// denominator's. |Σ sign(|got| - |ref|)| <= deviations·√n + drift·n; with less than `least` such
+/// elements it decides nothing.
+struct SignParameters {
+  double deviations = 6, drift = 0.03, ruled = 0.25;
+  std::size_t least = 64;
+};
+Judgement sign_bias(const Comparison& c, const SignParameters& p);
+
+/// All three: refused by the first that refuses, in the order C3, C1, C9.
+struct ContractParameters {
+  RowParameters row;
+  SignParameters sign;
+};
+Judgement contract_rule(const Comparison& c, const ContractParameters& p);
+
+// --- What others publish or use -------------------------------------------------------------
+
+Judgement cosine(const Comparison& c, double least);
+Judgement absolute_and_cosine(const Comparison& c, double most, double least_cosine);
+/// |got - ref| <= atol + rtol·|ref|, ref rounded to the output's format as such tests do.
+Judgement allclose(const Comparison& c, double atol, double rtol);
+/// Σ(got - ref)² / Σ ref² <= most.
+Judgement nmse(const Comparison& c, double most);
+/// 1 - 2⟨got, ref⟩ / (‖got‖² + ‖ref‖²) <= most.
+Judgement similarity_difference(const Comparison& c, double most);
+/// max|got - ref| <= factor·max|plain - ref| over the whole tensor.
+Judgement times_baseline(const Comparison& c, double factor);
+/// rms(got - ref) <= factor·rms(plain - ref) + slack over the whole tensor.
+Judgement rms_times_baseline(const Comparison& c, double factor, double slack);
+/// At least `share` of the elements are within atol + rtol·|ref|.
+Judgement matched_ratio(const Comparison& c, double atol, double rtol, double share);
+/// max|got - ref| <= most·rms(ref).
+Judgement rms_normalised(const Comparison& c, double most);
+/// An element is wrong only where it is off by more than atol and by more than rtol·|ref|.
+Judgement absolute_and_relative(const Comparison& c, double atol, double rtol);
+
+/// The table that `refute power` measures, the contract's rule last.
+struct AcceptanceRule {
+  std::string_view name;
+  std::string_view source;
+  Judgement (*judge)(const Comparison& c, const ContractParameters& contract);
+};
+std::span<const AcceptanceRule> acceptance_rules();
+
+}  // namespace refute::metrics
