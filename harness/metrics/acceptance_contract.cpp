@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "harness/metrics/acceptance_rules.hpp"
@@ -12,16 +13,6 @@ namespace refute::metrics {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-bool judgeable(const Comparison& c) {
-  const std::size_t n = c.rows * c.cols;
-  if (n == 0 || c.got.size() != n || c.reference.size() != n || c.baseline.size() != n ||
-      c.plain.size() != n || c.bound.size() != n) {
-    return false;
-  }
-  const auto finite = [](double x) { return std::isfinite(x); };
-  return std::ranges::all_of(c.reference, finite) && std::ranges::all_of(c.bound, finite);
-}
 
 /// The worst of many errors, each over its limit. A NaN is worse than everything.
 struct Worst {
@@ -44,57 +35,48 @@ Judgement judgement(bool holds, const char* part, const Worst& worst) {
           worst.ratio};
 }
 
-struct RowError {
-  double rms = 0, max = 0;
-};
-
-RowError error_of(std::span<const float> x, std::span<const double> reference) {
-  RowError e;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double error = std::abs(x[i] - reference[i]);
-    e.rms += error * error;
-    if (!(error <= e.max)) e.max = std::isnan(error) ? kInfinity : error;
-  }
-  e.rms = std::sqrt(e.rms / static_cast<double>(x.size()));
-  return e;
-}
-
-double rms(std::span<const double> x) {
-  double sum = 0;
-  for (const double value : x) sum += value * value;
-  return std::sqrt(sum / static_cast<double>(x.size()));
+/// Declined without a usable criterion, refused for a wrong size; nothing when rules can look.
+std::optional<Judgement> unjudgeable(const Comparison& c, const char* part) {
+  if (!c.criterion().usable()) return Judgement{Acceptance::declined, false, part, 0, 0};
+  if (!c.same_size()) return Judgement{Acceptance::refused, false, part, 0, kInfinity};
+  return std::nullopt;
 }
 
 }  // namespace
 
 Judgement rounded_componentwise(const Comparison& c) {
-  if (!judgeable(c)) return {Acceptance::declined, false, "C3", 0, 0};
+  if (const auto j = unjudgeable(c, "C3")) return *j;
+  const CriterionData& d = c.criterion().data();
+  const std::vector<double>&low = c.criterion().low(), &high = c.criterion().high();
   Worst worst;
   bool holds = true;
-  for (std::size_t i = 0; i < c.got.size(); ++i) {
-    const double got = c.got[i], exact = c.reference[i];
-    const double low = nearest(c.format, exact - c.bound[i]);
-    const double high = nearest(c.format, exact + c.bound[i]);
-    holds &= low <= got && got <= high;
-    worst.take(i, std::abs(got - exact), std::max(high - exact, exact - low));
+  for (std::size_t i = 0; i < d.reference.size(); ++i) {
+    const double got = c.got()[i], exact = d.reference[i];
+    holds &= low[i] <= got && got <= high[i];
+    // What is left of the error after the output's own rounding is what the bound is for.
+    const double rounding = std::isfinite(got) ? half_step_towards(d.format, got, exact) : 0;
+    const double before = std::abs(got - exact) - rounding;
+    worst.take(i, before <= 0 ? 0 : before, d.bound[i]);
   }
   return judgement(holds, "C3", worst);
 }
 
 Judgement rowwise(const Comparison& c, const RowParameters& p) {
-  if (!judgeable(c)) return {Acceptance::declined, false, "C1", 0, 0};
-  const double tensor_rms = rms(c.reference);
+  if (const auto j = unjudgeable(c, "C1")) return *j;
+  const CriterionData& d = c.criterion().data();
   Worst worst;
   bool holds = true;
-  for (std::size_t row = 0; row < c.rows; ++row) {
-    const std::size_t at = row * c.cols;
-    const auto reference = c.reference.subspan(at, c.cols);
-    const RowError e = error_of(c.got.subspan(at, c.cols), reference);
-    const RowError b = error_of(c.baseline.subspan(at, c.cols), reference);
-    const double floor = unit_roundoff(c.format) * std::max(rms(reference), p.share * tensor_rms) +
-                         rms(c.bound.subspan(at, c.cols)) / p.lambda + half_smallest(c.format);
-    const double rms_limit = p.rms_factor * std::max(b.rms, floor);
-    const double max_limit = p.max_factor * std::max(b.max, p.floor_factor * floor);
+  for (std::size_t row = 0; row < d.rows; ++row) {
+    const Criterion::Row& scale = c.criterion().row_scales()[row];
+    const ErrorSize e = error_size(c.got().subspan(row * d.cols, d.cols),
+                                   std::span(d.reference).subspan(row * d.cols, d.cols));
+    const double floor =
+        unit_roundoff(d.format) * std::max(scale.rms, p.share * c.criterion().rms()) +
+        half_smallest(d.format);
+    const double rms_limit =
+        std::max(p.rms_factor * std::max(scale.baseline_rms, floor), scale.bound_rms);
+    const double max_limit = std::max(
+        p.max_factor * std::max(scale.baseline_max, p.floor_factor * floor), scale.bound_max);
     holds &= e.rms <= rms_limit && e.max <= max_limit;
     worst.take(row, e.rms, rms_limit);
     worst.take(row, e.max, max_limit);
@@ -103,14 +85,15 @@ Judgement rowwise(const Comparison& c, const RowParameters& p) {
 }
 
 Judgement sign_bias(const Comparison& c, const SignParameters& p) {
-  if (!judgeable(c)) return {Acceptance::declined, false, "C9", 0, 0};
+  if (const auto j = unjudgeable(c, "C9")) return *j;
+  const CriterionData& d = c.criterion().data();
   std::vector<float> got;
   std::vector<double> reference;
-  for (std::size_t i = 0; i < c.got.size(); ++i) {
-    const double half_step = unit_roundoff(c.format) * std::abs(c.reference[i]) / 2;
-    if (!(c.bound[i] < p.ruled * half_step)) continue;
-    got.push_back(c.got[i]);
-    reference.push_back(c.reference[i]);
+  for (std::size_t i = 0; i < d.reference.size(); ++i) {
+    const double half_step = unit_roundoff(d.format) * std::abs(d.reference[i]) / 2;
+    if (!(d.bound[i] < p.ruled * half_step)) continue;
+    got.push_back(c.got()[i]);
+    reference.push_back(d.reference[i]);
   }
   const RuleResult r = check_sign_bias(got, reference, SignBias{p.deviations, p.drift, p.least});
   switch (r.verdict) {

@@ -65,7 +65,8 @@ double half_smallest(Format f) {
 
 double nearest(Format f, double x) {
   const Shape s = shape(f);
-  if (!std::isfinite(x) || beyond(s, x)) return within_range(s, x, x);
+  if (std::isnan(x)) return x;
+  if (beyond(s, x)) return within_range(s, x, x);
   return within_range(s, to_multiple(x, spacing(s, x)), x);
 }
 
@@ -76,6 +77,15 @@ double truncated(Format f, double x) {
   const int e = spacing(s, x);
   const double value = to_multiple(x, e);
   return std::abs(value) <= std::abs(x) ? value : value - std::copysign(power_of_two(e), x);
+}
+
+double half_step_towards(Format f, double value, double target) {
+  const Shape s = shape(f);
+  const int e = spacing(s, value);
+  const bool inward = value != 0 && (target < value) == (value > 0);
+  const bool power = (std::bit_cast<std::uint64_t>(value) & 0xFFFFFFFFFFFFFu) == 0;
+  // Below a power of two, neighbours are half as far apart.
+  return power_of_two(inward && power && e > s.least ? e - 2 : e - 1);
 }
 
 }  // namespace refute::metrics

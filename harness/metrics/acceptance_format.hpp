@@ -27,4 +27,8 @@ double nearest(Format f, double x);
 /// The value of the format next to x towards zero; a finite x never becomes infinite.
 double truncated(Format f, double x);
 
+/// Half the distance from a value of the format to its neighbour on the side of `target`: as far as
+/// a number on that side may be and still round to it.
+double half_step_towards(Format f, double value, double target);
+
 }  // namespace refute::metrics

@@ -9,36 +9,16 @@
 namespace refute::metrics {
 namespace {
 
-/// Sums over the whole tensor that most of these rules are made of. A NaN in any of them makes its
-/// comparison false, which refuses.
-struct Whole {
-  double got2 = 0, ref2 = 0, dot = 0, error2 = 0, max_error = 0;
-  double plain_error2 = 0, plain_max_error = 0;
+double rms(double sum, const Comparison& c) {
+  return std::sqrt(sum / static_cast<double>(c.got().size()));
+}
 
-  double cosine() const { return dot / std::sqrt(got2 * ref2); }
-  double rms(double sum, const Comparison& c) const {
-    return std::sqrt(sum / static_cast<double>(c.got.size()));
-  }
-};
+double cosine_of(const Comparison::Totals& t) {
+  return t.dot / std::sqrt(t.got2 * t.reference2);
+}
 
 void keep_max(double& max, double x) {
   if (!(x <= max)) max = std::isnan(x) ? std::numeric_limits<double>::infinity() : x;
-}
-
-Whole whole(const Comparison& c) {
-  Whole w;
-  for (std::size_t i = 0; i < c.got.size(); ++i) {
-    const double got = c.got[i], ref = c.reference[i];
-    const double error = got - ref, plain_error = c.plain[i] - ref;
-    w.got2 += got * got;
-    w.ref2 += ref * ref;
-    w.dot += got * ref;
-    w.error2 += error * error;
-    w.plain_error2 += plain_error * plain_error;
-    keep_max(w.max_error, std::abs(error));
-    keep_max(w.plain_max_error, std::abs(plain_error));
-  }
-  return w;
 }
 
 /// Accepted when value <= limit; NaN is not.
@@ -47,85 +27,79 @@ Judgement at_most(double value, double limit, bool powerless = false) {
           value / limit};
 }
 
-bool without_power(const Comparison& c, const Whole& w, double atol) {
-  return atol > 0.1 * w.rms(w.ref2, c);
+bool without_power(const Comparison& c, double atol) {
+  return atol > 0.1 * c.criterion().rms();
 }
 
 }  // namespace
 
 Judgement cosine(const Comparison& c, double least) {
-  return at_most(1 - whole(c).cosine(), 1 - least);
+  return at_most(1 - cosine_of(c.totals()), 1 - least);
 }
 
 Judgement absolute_and_cosine(const Comparison& c, double most, double least_cosine) {
-  const Whole w = whole(c);
-  const bool powerless = without_power(c, w, most);
-  const Judgement size = at_most(w.max_error, most, powerless);
+  const Judgement size = at_most(c.totals().max_error, most, without_power(c, most));
   if (size.acceptance != Acceptance::accepted) return size;
-  return at_most(1 - w.cosine(), 1 - least_cosine, powerless);
+  return at_most(1 - cosine_of(c.totals()), 1 - least_cosine, size.powerless);
 }
 
 Judgement allclose(const Comparison& c, double atol, double rtol) {
   double worst = 0;
-  for (std::size_t i = 0; i < c.got.size(); ++i) {
-    const double ref = nearest(c.format, c.reference[i]);
-    keep_max(worst, std::abs(c.got[i] - ref) / (atol + rtol * std::abs(ref)));
+  for (std::size_t i = 0; i < c.got().size(); ++i) {
+    const double ref = nearest(c.criterion().data().format, c.criterion().data().reference[i]);
+    keep_max(worst, std::abs(c.got()[i] - ref) / (atol + rtol * std::abs(ref)));
   }
-  return at_most(worst, 1, without_power(c, whole(c), atol));
+  return at_most(worst, 1, without_power(c, atol));
 }
 
 Judgement nmse(const Comparison& c, double most) {
-  const Whole w = whole(c);
-  return at_most(w.error2 / w.ref2, most);
+  return at_most(c.totals().error2 / c.totals().reference2, most);
 }
 
 Judgement similarity_difference(const Comparison& c, double most) {
-  const Whole w = whole(c);
-  return at_most(1 - 2 * w.dot / (w.got2 + w.ref2), most);
+  const Comparison::Totals& t = c.totals();
+  return at_most(1 - 2 * t.dot / (t.got2 + t.reference2), most);
 }
 
 Judgement times_baseline(const Comparison& c, double factor) {
-  const Whole w = whole(c);
-  return at_most(w.max_error, factor * w.plain_max_error);
+  return at_most(c.totals().max_error, factor * c.criterion().plain_max_error());
 }
 
 Judgement rms_times_baseline(const Comparison& c, double factor, double slack) {
-  const Whole w = whole(c);
-  return at_most(w.rms(w.error2, c), factor * w.rms(w.plain_error2, c) + slack);
+  return at_most(rms(c.totals().error2, c), factor * c.criterion().plain_rms_error() + slack);
 }
 
 Judgement matched_ratio(const Comparison& c, double atol, double rtol, double share) {
   std::size_t wrong = 0;
-  for (std::size_t i = 0; i < c.got.size(); ++i) {
-    const double error = std::abs(c.got[i] - c.reference[i]);
-    wrong += !(error <= atol + rtol * std::abs(c.reference[i]));
+  for (std::size_t i = 0; i < c.got().size(); ++i) {
+    const double ref = c.criterion().data().reference[i];
+    wrong += !(std::abs(c.got()[i] - ref) <= atol + rtol * std::abs(ref));
   }
-  return at_most(static_cast<double>(wrong), (1 - share) * static_cast<double>(c.got.size()),
-                 without_power(c, whole(c), atol));
+  return at_most(static_cast<double>(wrong), (1 - share) * static_cast<double>(c.got().size()),
+                 without_power(c, atol));
 }
 
 Judgement rms_normalised(const Comparison& c, double most) {
-  const Whole w = whole(c);
-  return at_most(w.max_error, most * w.rms(w.ref2, c));
+  return at_most(c.totals().max_error, most * c.criterion().rms());
 }
 
 Judgement absolute_and_relative(const Comparison& c, double atol, double rtol) {
   double worst = 0;
-  for (std::size_t i = 0; i < c.got.size(); ++i) {
-    const double error = std::abs(c.got[i] - c.reference[i]);
-    const double relative = error / std::abs(c.reference[i]);
-    // Written as it is found: `wrong = error > atol && relative > rtol`, which a NaN passes; a rule
-    // measured here gets the benefit of a NaN check.
+  for (std::size_t i = 0; i < c.got().size(); ++i) {
+    const double ref = c.criterion().data().reference[i];
+    const double error = std::abs(c.got()[i] - ref);
+    // As it is found, `error > atol && error > rtol * |ref|` lets a NaN pass; measured here it gets
+    // the benefit of a check.
     if (std::isnan(error)) return at_most(error, atol);
-    if (error > atol && relative > rtol) keep_max(worst, std::min(error / atol, relative / rtol));
+    if (error > atol && error > rtol * std::abs(ref)) keep_max(worst, error / atol);
   }
-  return at_most(worst, 1, without_power(c, whole(c), atol));
+  return at_most(worst, 1, without_power(c, atol));
 }
 
 namespace {
 
 Judgement assert_close(const Comparison& c, const ContractParameters&) {
-  switch (c.format) {
+  switch (c.criterion().data().format) {
     case Format::f32:
       return allclose(c, 1e-5, 1.3e-6);
     case Format::f16:
@@ -176,6 +150,13 @@ constexpr AcceptanceRule kRules[] = {
 
 std::span<const AcceptanceRule> acceptance_rules() {
   return kRules;
+}
+
+Judgement judge(const AcceptanceRule& rule, const Comparison& c,
+                const ContractParameters& contract) {
+  if (!c.criterion().usable()) return {};
+  if (!c.same_size()) return {Acceptance::refused, false, "size", 0, 0};
+  return rule.apply(c, contract);
 }
 
 }  // namespace refute::metrics

@@ -9,25 +9,15 @@
 #include <span>
 #include <string_view>
 
-#include "harness/metrics/acceptance_format.hpp"
+#include "harness/metrics/acceptance_bound.hpp"
+#include "harness/metrics/acceptance_criterion.hpp"
 
 namespace refute::metrics {
-
-/// One output beside what it may be judged by. All spans are [rows, cols], row-major.
-struct Comparison {
-  std::span<const float> got;
-  std::span<const double> reference;  ///< exact, never rounded to the output's format
-  std::span<const float> baseline;    ///< a plain implementation of the precision that is declared
-  std::span<const float> plain;   ///< a plain one that also rounds every intermediate to `format`
-  std::span<const double> bound;  ///< how far a correct kernel may be before it rounds its output
-  std::size_t rows = 0, cols = 0;
-  Format format = Format::f32;
-};
 
 enum class Acceptance : std::uint8_t {
   accepted,
   refused,
-  declined,  ///< nothing can be told: the reference or the bound is not finite, sizes disagree
+  declined,  ///< nothing can be told: the criterion is not usable
 };
 
 struct Judgement {
@@ -45,15 +35,17 @@ struct Judgement {
 /// C3 with the output's rounding taken exactly: got has to be the correct rounding of some number
 /// within bound[i] of the reference, nearest(ref - bound) <= got <= nearest(ref + bound). Tighter
 /// than u|ref| + bound by up to a factor of two, and derived from the same promise: one rounding to
-/// nearest, at the end.
+/// nearest, at the end. The ratio is the share of bound[i] that the error before that rounding
+/// took.
 Judgement rounded_componentwise(const Comparison& c);
 
-/// C1 and C2 per row: rms(e) <= rms_factor·max(rms(p), floor) and max|e| <= max_factor·
-/// max(max|p|, floor_factor·floor), p being the baseline's error. The baseline's error can be small
-/// by luck or exactly 0, so floor = u·max(rms(row), share·rms(tensor)) + rms(bound of the
-/// row)/lambda, the second being one standard deviation of what is derived.
+/// C1 and C2 per row, with p the baseline's error and floor = u·max(rms(row), share·rms(tensor)),
+/// as the baseline's error can be small by luck or exactly 0: rms(e) <= rms_factor·max(rms(p),
+/// floor) and max|e| <= max_factor·max(max|p|, floor_factor·floor). Neither limit goes below what
+/// is derived for the row, rms(bound) and max(bound): in f32 all errors of a row share that of its
+/// denominator, so that one row in twenty is out by more than two deviations.
 struct RowParameters {
-  double rms_factor = 2, max_factor = 3, floor_factor = 4, share = 1e-3, lambda = 0;
+  double rms_factor = 2, max_factor = 3, floor_factor = 4, share = 1e-3;
 };
 Judgement rowwise(const Comparison& c, const RowParameters& p);
 
@@ -74,7 +66,8 @@ struct ContractParameters {
 };
 Judgement contract_rule(const Comparison& c, const ContractParameters& p);
 
-// --- What others publish or use -------------------------------------------------------------
+// --- What others publish or use (on a usable criterion and an output of its size)
+// -------------------------------------------------------------
 
 Judgement cosine(const Comparison& c, double least);
 Judgement absolute_and_cosine(const Comparison& c, double most, double least_cosine);
@@ -99,8 +92,13 @@ Judgement absolute_and_relative(const Comparison& c, double atol, double rtol);
 struct AcceptanceRule {
   std::string_view name;
   std::string_view source;
-  Judgement (*judge)(const Comparison& c, const ContractParameters& contract);
+  /// Only on a usable criterion and an output of its size; `judge` looks.
+  Judgement (*apply)(const Comparison& c, const ContractParameters& contract);
 };
 std::span<const AcceptanceRule> acceptance_rules();
+
+/// Declined on a criterion that is not usable, refused for an output of another size.
+Judgement judge(const AcceptanceRule& rule, const Comparison& c,
+                const ContractParameters& contract);
 
 }  // namespace refute::metrics

@@ -38,44 +38,70 @@ constexpr Encoding encoding(Fp8Format format) {
                                               .overflow_code = 0x7C};
 }
 
-/// significand / 2^dropped, rounded to the nearest integer. dropped is in 1 … 31.
-constexpr std::uint32_t round_off(std::uint32_t significand, int dropped, Fp8Rounding rounding) {
-  const std::uint32_t kept = significand >> dropped;
-  const std::uint32_t rest = significand & ((1u << dropped) - 1);
-  const std::uint32_t half = 1u << (dropped - 1);
-  const bool tie_goes_up = rounding == Fp8Rounding::ties_even && (kept & 1u) != 0;
-  return kept + (rest > half || (rest == half && tie_goes_up) ? 1u : 0u);
+/// significand / 2^dropped, rounded to the nearest integer; dropped is in 1 … 31. Adding just under
+/// a half carries exactly when more than a half is dropped; one unit more makes a tie carry too,
+/// which to even is wanted when the kept part is odd.
+template <Fp8Rounding kRounding>
+constexpr std::uint32_t round_off(std::uint32_t significand, int dropped) {
+  const std::uint32_t under_half = (1u << (dropped - 1)) - 1;
+  const std::uint32_t odd = kRounding == Fp8Rounding::ties_even ? significand >> dropped & 1u : 0;
+  return (significand + under_half + odd) >> dropped;
 }
 
 /// The code of a finite magnitude as if exponents went on for ever. Because the exponent field
 /// stands left of the mantissa, a carry out of the rounded mantissa steps into the next binade by
 /// itself, and out of the subnormals into the first normal.
-constexpr std::uint32_t encode_magnitude(std::uint32_t f32_magnitude, const Encoding& to,
-                                         Fp8Rounding rounding) {
+template <Fp8Mode kMode>
+constexpr std::uint32_t encode_magnitude(std::uint32_t f32_magnitude) {
+  constexpr Encoding kTo = encoding(kMode.format);
+  constexpr int kLeastNormal = 1 - kTo.bias;
+  constexpr int kDropped = 23 - kTo.mantissa_bits;
   const int exponent = static_cast<int>(f32_magnitude >> 23) - 127;
-  const int least_normal = 1 - to.bias;
-  const int dropped = 23 - to.mantissa_bits;
-  if (exponent >= least_normal) {
-    const auto rebias = static_cast<std::uint32_t>(127 - to.bias) << 23;
-    return round_off(f32_magnitude - rebias, dropped, rounding);
+  if (exponent >= kLeastNormal) {
+    constexpr auto kRebias = static_cast<std::uint32_t>(127 - kTo.bias) << 23;
+    return round_off<kMode.rounding>(f32_magnitude - kRebias, kDropped);
   }
   // Subnormal: an integer count of 2^(1 - bias - mantissa_bits). From 25 dropped bits on less than
   // a half is left.
-  const int dropped_below = dropped + (least_normal - exponent);
-  if (dropped_below > 24) return 0;
-  return round_off((f32_magnitude & 0x7FFFFFu) | 0x800000u, dropped_below, rounding);
+  const int dropped = kDropped + (kLeastNormal - exponent);
+  if (dropped > 24) return 0;
+  return round_off<kMode.rounding>((f32_magnitude & 0x7FFFFFu) | 0x800000u, dropped);
 }
 
-constexpr std::uint8_t encode_one(std::uint32_t f32_bits, Fp8Mode mode) {
-  const Encoding to = encoding(mode.format);
+template <Fp8Mode kMode>
+constexpr std::uint8_t encode_one(std::uint32_t f32_bits) {
+  constexpr Encoding kTo = encoding(kMode.format);
   const std::uint32_t sign = f32_bits >> 31 << 7;
   const std::uint32_t magnitude = f32_bits & 0x7FFFFFFFu;
-  const bool saturate = mode.overflow == Fp8Overflow::satfinite;
-  if (magnitude > 0x7F800000u) return static_cast<std::uint8_t>(sign | to.nan_code);
+  if (magnitude > 0x7F800000u) return static_cast<std::uint8_t>(sign | kTo.nan_code);
   const std::uint32_t code =
-      magnitude == 0x7F800000u ? to.overflow_code : encode_magnitude(magnitude, to, mode.rounding);
-  const std::uint32_t above = saturate ? to.max_finite_code : to.overflow_code;
-  return static_cast<std::uint8_t>(sign | (code > to.max_finite_code ? above : code));
+      magnitude == 0x7F800000u ? kTo.overflow_code : encode_magnitude<kMode>(magnitude);
+  constexpr bool kSaturate = kMode.overflow == Fp8Overflow::satfinite;
+  constexpr std::uint32_t kAbove = kSaturate ? kTo.max_finite_code : kTo.overflow_code;
+  return static_cast<std::uint8_t>(sign | (code > kTo.max_finite_code ? kAbove : code));
+}
+
+/// Sets out[i] to the code of the f32 with the bits bits_of(i). One loop for each of the eight
+/// modes, so that a mode's numbers are constants inside it.
+template <class BitsOf>
+void encode_all(std::span<std::uint8_t> out, Fp8Mode mode, BitsOf bits_of) {
+  const auto loop = [&]<Fp8Mode kMode>() {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = encode_one<kMode>(bits_of(i));
+  };
+  using enum Fp8Rounding;
+  using enum Fp8Overflow;
+  const auto with_format = [&]<Fp8Format kFormat>() {
+    const bool saturate = mode.overflow == satfinite;
+    if (mode.rounding == ties_even) {
+      saturate ? loop.template operator()<Fp8Mode{kFormat, ties_even, satfinite}>()
+               : loop.template operator()<Fp8Mode{kFormat, ties_even, nonsat}>();
+    } else {
+      saturate ? loop.template operator()<Fp8Mode{kFormat, ties_lower, satfinite}>()
+               : loop.template operator()<Fp8Mode{kFormat, ties_lower, nonsat}>();
+    }
+  };
+  if (mode.format == Fp8Format::e4m3) return with_format.template operator()<Fp8Format::e4m3>();
+  with_format.template operator()<Fp8Format::e5m2>();
 }
 
 /// IEEE binary16 widened to binary32; a NaN stays a NaN.
@@ -120,21 +146,17 @@ float group_scale(std::span<const float> group, float max_finite) {
 
 void fp8_encode(std::span<const float> in, std::span<std::uint8_t> out, Fp8Mode mode) {
   assert(in.size() == out.size());
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    out[i] = encode_one(std::bit_cast<std::uint32_t>(in[i]), mode);
-  }
+  encode_all(out, mode, [in](std::size_t i) { return std::bit_cast<std::uint32_t>(in[i]); });
 }
 
 void fp8_encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode) {
   assert(in.size() == out.size());
-  for (std::size_t i = 0; i < in.size(); ++i) out[i] = encode_one(widen_f16(in[i]), mode);
+  encode_all(out, mode, [in](std::size_t i) { return widen_f16(in[i]); });
 }
 
 void fp8_encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode) {
   assert(in.size() == out.size());
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    out[i] = encode_one(static_cast<std::uint32_t>(in[i]) << 16, mode);
-  }
+  encode_all(out, mode, [in](std::size_t i) { return static_cast<std::uint32_t>(in[i]) << 16; });
 }
 
 void fp8_decode(std::span<const std::uint8_t> in, std::span<float> out, Fp8Format format) {
@@ -157,9 +179,10 @@ Fp8QuantizeResult fp8_quantize(std::span<const float> w, Fp8Layout layout, Fp8Mo
   for (std::size_t g = 0; g < count; ++g) {
     const auto group = w.subspan(g * length, length);
     scales[g] = group_scale(group, fp8_max_finite(mode.format));
-    for (std::size_t i = 0; i < length; ++i) {
-      codes[g * length + i] = encode_one(std::bit_cast<std::uint32_t>(group[i] / scales[g]), mode);
-    }
+    const auto quotient = [&](std::size_t i) {
+      return std::bit_cast<std::uint32_t>(group[i] / scales[g]);
+    };
+    encode_all(codes.subspan(g * length, length), mode, quotient);
   }
   return {};
 }

@@ -45,6 +45,20 @@ HWY_INLINE hn::Mask<D> Above(D d, V value, std::uint32_t bound) {
   return hn::RebindMask(d, hn::Gt(hn::BitCast(di, value), hn::BitCast(di, hn::Set(d, bound))));
 }
 
+/// value << count where count is 0 … 3, and 0 where it wrapped around below 0. Other counts give
+/// something that the caller throws away.
+template <class D, class V = hn::VFromD<D>>
+HWY_INLINE V ShiftLeftOrZero(D d, V value, V count) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  (void)d;
+  return hn::Shl(value, count);  // vpsllvd does just that
+#else
+  const V three = hn::Set(d, 3u);
+  return hn::IfThenElseZero(hn::Eq(hn::And(count, three), count),
+                            hn::Shl(value, hn::And(count, three)));
+#endif
+}
+
 /// f32 bit patterns to codes, one per 32-bit lane, in the lane's low byte. Every magnitude becomes
 /// a fixed-point number of codes with 24 fractional bits: for normals that is the encoding itself,
 /// rebiased and shifted; below them it is the significand, shifted so that one unit is one
@@ -58,9 +72,7 @@ HWY_INLINE V EncodeLanes(D d, V bits) {
 
   const V significand = hn::OrAnd(hn::Set(d, 0x00800000u), clamped, hn::Set(d, 0x007FFFFFu));
   const V steps = hn::Sub(hn::ShiftRight<23>(clamped), hn::Set(d, Codec::kHalfExponent + 0u));
-  const V shifted = hn::Shl(significand, hn::And(steps, hn::Set(d, 3u)));
-  constexpr auto kLeastHalf = static_cast<std::uint32_t>(Codec::kHalfExponent) << 23;
-  const V subnormal = hn::IfThenElseZero(Above(d, clamped, kLeastHalf - 1), shifted);
+  const V subnormal = ShiftLeftOrZero(d, significand, steps);
 
   const V fixed = hn::IfThenElse(Above(d, clamped, Codec::kLeastNormal - 1), normal, subnormal);
   V rounded = hn::Add(fixed, hn::Set(d, 0x007FFFFFu));

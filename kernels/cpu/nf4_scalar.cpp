@@ -52,19 +52,24 @@ void quantize_block(const float* w, Nf4Decision decision, std::uint8_t* codes, f
 }
 
 /// One row of packed blocks as values.
-void dequantize_row(const std::uint8_t* packed, std::size_t cols, Nf4Layout layout, float* out) {
-  for (std::size_t i = 0; i < cols; ++i) {
-    const std::uint8_t* block = packed + i / kNf4Block * kNf4BlockBytes;
-    const std::uint8_t byte = block[4 + i % kNf4Block / 2];
-    const bool high = (i % 2 == 0) == (layout == Nf4Layout::first_high);
-    out[i] = kNf4Codebook[high ? byte >> 4 : byte & 15] * nf4_load_scale(block);
+void dequantize_row(const std::uint8_t* block, std::size_t cols, Nf4Layout layout, float* out) {
+  const int first_shift = layout == Nf4Layout::first_low ? 0 : 4;
+  for (std::size_t begin = 0; begin < cols; begin += kNf4Block, block += kNf4BlockBytes) {
+    const float absmax = nf4_load_scale(block);
+    for (std::size_t i = 0; i < kNf4Block; i += 2) {
+      const int byte = block[4 + i / 2];
+      out[begin + i] = kNf4Codebook[byte >> first_shift & 15] * absmax;
+      out[begin + i + 1] = kNf4Codebook[byte >> (4 - first_shift) & 15] * absmax;
+    }
   }
 }
 
-/// Sum over lanes: j takes j + 8, then j + 4, j + 2, j + 1.
+/// k is a multiple of 16. Sum over lanes: j takes in j + 8, then j + 4, j + 2, j + 1.
 float dot_in_lanes(const float* a, const float* b, std::size_t k) {
   std::array<float, kLanes> sum{};
-  for (std::size_t t = 0; t < k; ++t) sum[t % kLanes] += a[t] * b[t];
+  for (std::size_t t = 0; t < k; t += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) sum[j] += a[t + j] * b[t + j];
+  }
   for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
     for (std::size_t j = 0; j < half; ++j) sum[j] += sum[j + half];
   }

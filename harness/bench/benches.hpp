@@ -1,0 +1,15 @@
+#pragma once
+
+// The groups that refute_bench can measure; main.cpp lists them.
+
+#include "harness/bench/figure.hpp"
+
+namespace refute::bench {
+
+std::vector<Figure> fp8_sweep();      // fp8_sweep.cpp
+std::vector<Figure> fp8_bandwidth();  // bandwidth.cpp
+std::vector<Figure> nf4_bandwidth();  // bandwidth.cpp
+std::vector<Figure> nf4_products();   // nf4_products.cpp
+std::vector<Figure> error_metrics();  // bandwidth.cpp
+
+}  // namespace refute::bench

@@ -1,0 +1,226 @@
+// replay: runs the counterexample of an earlier refutation once more, and compares bit for bit.
+
+#include <algorithm>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/cli/command.hpp"
+#include "harness/cli/project.hpp"
+#include "harness/digest/claim_digest.hpp"
+#include "harness/json/json.hpp"
+#include "harness/model/near_miss.hpp"
+#include "harness/pipeline/execute/environment.hpp"
+#include "harness/pipeline/execute/execute.hpp"
+#include "harness/pipeline/judge/evidence.hpp"
+#include "harness/pipeline/judge/exit_codes.hpp"
+#include "harness/pipeline/judge/store.hpp"
+
+namespace refute::cli {
+namespace {
+
+struct ReplayWords {
+  ProjectOptions project;
+  std::vector<std::string> ids;
+  std::string subject, store = ".refute", evidence = "reports/evidence";
+};
+
+int status(ExitCode code) {
+  return static_cast<int>(code);
+}
+
+void complain(const Error& error) {
+  fmt::print(stderr, "refute: {}{}{}\n", error.what, error.hint.empty() ? "" : "; ", error.hint);
+}
+
+bool is_refutation(const Evidence& evidence) {
+  return evidence.arm == Arm::subject && std::holds_alternative<Refuted>(evidence.outcome.verdict);
+}
+
+/// What was refuted, newest first: by the latest run, then by the committed evidence.
+Result<std::vector<Evidence>> refutations(const ReplayWords& words) {
+  std::vector<Evidence> found;
+  auto run = pipeline::load_latest(words.store);
+  if (!run) return run.take_error();
+  if (*run) {
+    for (Evidence& evidence : (*run)->evidence) {
+      if (is_refutation(evidence)) found.push_back(std::move(evidence));
+    }
+  }
+  auto files = pipeline::read_evidence_folder(words.evidence);
+  if (!files) return files.take_error();
+  auto committed = pipeline::from_files(*files);
+  if (!committed) return committed.take_error();
+  for (Evidence& evidence : *committed) {
+    if (is_refutation(evidence)) found.push_back(std::move(evidence));
+  }
+  return found;
+}
+
+/// The newest refutation of each subject of the claim.
+std::vector<const Evidence*> of_claim(const std::vector<Evidence>& all, const std::string& id,
+                                      const std::string& subject) {
+  std::vector<const Evidence*> found;
+  for (const Evidence& evidence : all) {
+    if (evidence.claim.text != id || (!subject.empty() && evidence.subject.text != subject))
+      continue;
+    const bool newer = std::ranges::any_of(
+        found, [&](const Evidence* e) { return e->subject == evidence.subject; });
+    if (!newer) found.push_back(&evidence);
+  }
+  return found;
+}
+
+/// The job that made the evidence, as it would be planned today, with the counterexample to run.
+std::optional<pipeline::PlannedJob> planned_for(const Project& project, const Evidence& evidence) {
+  pipeline::PlanOptions options;
+  options.vacuity = false;
+  options.threads = 1;
+  const auto planned = pipeline::plan(project.bindings.bound, options);
+  if (!planned) return std::nullopt;
+  const auto at = std::ranges::find_if(*planned, [&](const pipeline::PlannedJob& p) {
+    return p.job.claim == evidence.claim && p.job.subject == evidence.subject;
+  });
+  if (at == planned->end()) return std::nullopt;
+  pipeline::PlannedJob job = *at;
+  job.job.seed = evidence.seed;
+  job.job.replay = std::get<Refuted>(evidence.outcome.verdict).counterexample;
+  job.job.id = pipeline::job_id(job.job);
+  return job;
+}
+
+void attach_fixtures(const Project& project, pipeline::PlannedJob& planned,
+                     const std::string& store) {
+  pipeline::LineCache cache(store + "/cache/file_digests.jsonl");
+  pipeline::FileDigests digests(cache);
+  const std::set<std::string> wanted(planned.fixtures_wanted.begin(),
+                                     planned.fixtures_wanted.end());
+  const pipeline::Fixtures fixtures =
+      pipeline::find_fixtures(project.locations.fixtures_index, wanted, digests);
+  print_findings(fixtures.diagnostics);
+  std::vector<pipeline::PlannedJob> one = {planned};
+  pipeline::attach(one, fixtures);
+  planned = one.front();
+}
+
+void warn_of_changes(const pipeline::PlannedJob& planned, const Evidence& evidence) {
+  if (planned.provenance.claim != evidence.provenance.claim) {
+    fmt::print(stderr, "refute: warning: the claim {} has changed since it was refuted\n",
+               evidence.claim.text);
+  }
+  if (planned.provenance.source != evidence.provenance.source) {
+    fmt::print(stderr, "refute: warning: the code behind {} has changed since it was refuted\n",
+               evidence.claim.text);
+  }
+}
+
+void show_output(const pipeline::FinishedJob& job) {
+  if (!job.out.empty()) fmt::print("  stdout of the worker:\n{}\n", job.out);
+  if (!job.err.empty()) fmt::print("  stderr of the worker:\n{}\n", job.err);
+}
+
+/// Compares what came out with what was recorded. The digest of results only where both runs have
+/// one: a replay runs the one input, not all of them.
+ExitCode compare(const Evidence& evidence, const Outcome& outcome) {
+  const auto& before = std::get<Refuted>(evidence.outcome.verdict);
+  if (std::holds_alternative<Survived>(outcome.verdict)) {
+    fmt::print("  survived: the counterexample no longer refutes the claim\n");
+    return ExitCode::ok;
+  }
+  const auto* now = std::get_if<Refuted>(&outcome.verdict);
+  if (now == nullptr) {
+    fmt::print("  not reproduced: the replay {}\n", to_string(outcome.verdict));
+    return ExitCode::no_verdict;
+  }
+  const Digest &old_digest = evidence.outcome.result_digest, &new_digest = outcome.result_digest;
+  const bool same_results = old_digest.empty() || new_digest.empty() || old_digest == new_digest;
+  if (*now == before && same_results) {
+    fmt::print("  refuted again, bit for bit: {}\n", now->message);
+    return ExitCode::findings;
+  }
+  fmt::print("  not reproduced: refuted, and otherwise\n    recorded: {} {}\n    now:      {} {}\n",
+             before.message, json::dump(before.counterexample), now->message,
+             json::dump(now->counterexample));
+  return ExitCode::no_verdict;
+}
+
+ExitCode replay(const Project& project, const Evidence& evidence, const std::string& store) {
+  fmt::print("{} {}, seed {}\n  counterexample {}\n", evidence.claim.text, evidence.subject.text,
+             evidence.seed.value,
+             json::dump(std::get<Refuted>(evidence.outcome.verdict).counterexample));
+  auto planned = planned_for(project, evidence);
+  if (!planned) {
+    fmt::print("  not reproduced: no falsifier of today takes this claim and subject\n");
+    return ExitCode::no_verdict;
+  }
+  attach_fixtures(project, *planned, store);
+  warn_of_changes(*planned, evidence);
+  const pipeline::FinishedJob job =
+      pipeline::run_once(*planned, pipeline::worker_environment(::environ));
+  const ExitCode code = compare(evidence, job.evidence.outcome);
+  show_output(job);
+  return code;
+}
+
+int nothing_to_replay(const std::string& id, const std::vector<Evidence>& all) {
+  std::vector<std::string> known;
+  for (const Evidence& evidence : all) known.push_back(evidence.claim.text);
+  const std::string near = near_miss(id, known);
+  complain({fmt::format("no refutation of {} is on record", id),
+            near.empty() ? "a run records them in its store; --store names it"
+                         : fmt::format("did you mean {}?", near)});
+  return status(ExitCode::nothing_selected);
+}
+
+int run_replay(const ReplayWords& words) {
+  const auto all = refutations(words);
+  if (!all) return complain(all.error()), status(ExitCode::usage);
+  const auto project = open_project(words.project);
+  print_findings(*project);
+  if (project->bad) return status(*project->bad);
+  std::vector<ExitCode> codes;
+  for (const std::string& id : words.ids) {
+    const auto found = of_claim(*all, id, words.subject);
+    if (found.empty()) return nothing_to_replay(id, *all);
+    for (const Evidence* evidence : found)
+      codes.push_back(replay(*project, *evidence, words.store));
+  }
+  return status(pipeline::first_of(codes));
+}
+
+std::function<int()> attach(CLI::App& app) {
+  auto words = std::make_shared<ReplayWords>();
+  app.add_option("id", words->ids, "Claims whose latest refutation is replayed")
+      ->required()
+      ->type_name("ID");
+  app.add_option("--contracts", words->project.paths,
+                 "Contracts, or folders of them (default: contracts)")
+      ->type_name("PATH");
+  app.add_option("--subject", words->subject, "Only this subject")->type_name("NAME");
+  app.add_option("--worker", words->project.workers, "A worker of your own (repeatable)")
+      ->type_name("PATH");
+  app.add_option("--worker-dir", words->project.worker_folder,
+                 "Folder of the falsify_* executables")
+      ->type_name("DIR");
+  app.add_option("--store", words->store, "Where runs are recorded (default .refute)")
+      ->type_name("DIR");
+  app.add_option("--evidence", words->evidence, "Committed evidence (default reports/evidence)")
+      ->type_name("DIR");
+  return [words] { return run_replay(*words); };
+}
+
+}  // namespace
+
+extern const Command kReplayCommand;
+const Command kReplayCommand = {
+    "replay",
+    "Run the counterexample of an earlier refutation again. Exit 1: it still refutes; 0: it "
+    "survives; 3: neither.",
+    "  refute replay FALSIFY-CRUX-B-11-001\n"
+    "  refute replay C-NF4-002 --subject cpu_simd\n",
+    attach,
+};
+
+}  // namespace refute::cli

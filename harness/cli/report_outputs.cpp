@@ -1,0 +1,86 @@
+#include "harness/cli/report_outputs.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "harness/model/near_miss.hpp"
+
+namespace refute::cli {
+namespace {
+
+using pipeline::RunReport;
+
+struct Format {
+  std::string_view name;
+  std::string (*render)(const RunReport& report, bool color);
+};
+
+constexpr std::array<Format, 4> kFormats = {{
+    {"text",
+     [](const RunReport& report, bool color) { return pipeline::report_text(report, color); }},
+    {"json", [](const RunReport& report, bool) { return pipeline::report_json(report); }},
+    {"md", [](const RunReport& report, bool) { return pipeline::report_markdown(report); }},
+    {"junit", [](const RunReport& report, bool) { return pipeline::report_junit(report); }},
+}};
+
+const Format* find(std::string_view name) {
+  const auto at = std::ranges::find(kFormats, name, &Format::name);
+  return at == kFormats.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+std::string report_format_names() {
+  std::string names;
+  for (const Format& format : kFormats)
+    names += (names.empty() ? "" : ", ") + std::string(format.name);
+  return names;
+}
+
+bool is_report_format(const std::string& format) {
+  return find(format) != nullptr;
+}
+
+Result<ReportOutput> parse_output(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals + 1 == text.size()) {
+    return Error{fmt::format("--output {} names no file", text),
+                 "write FORMAT=PATH, such as md=report.md"};
+  }
+  ReportOutput output{text.substr(0, equals), text.substr(equals + 1)};
+  if (is_report_format(output.format)) return output;
+  return Error{fmt::format("--output {}: there is no format '{}'", text, output.format),
+               "there are " + report_format_names()};
+}
+
+std::string render_report(const RunReport& report, const std::string& format, bool color) {
+  return find(format)->render(report, color);
+}
+
+std::optional<Error> write_report(const RunReport& report, const ReportOutput& output) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path path = output.path;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
+  const std::string temporary = output.path + ".part";
+  {
+    std::ofstream file(temporary, std::ios::binary);
+    file << render_report(report, output.format, false);
+    file.close();
+    if (!file)
+      return Error{fmt::format("{}: cannot be written: {}", output.path, std::strerror(errno)), ""};
+  }
+  fs::rename(temporary, path, error);
+  if (error)
+    return Error{fmt::format("{}: cannot be written: {}", output.path, error.message()), ""};
+  return std::nullopt;
+}
+
+}  // namespace refute::cli

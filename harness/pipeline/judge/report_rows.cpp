@@ -1,0 +1,243 @@
+#include "harness/pipeline/judge/report_rows.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "harness/pipeline/judge/judge.hpp"
+#include "harness/pipeline/judge/report_words.hpp"
+
+namespace refute::pipeline {
+namespace {
+
+using Records = std::vector<const Evidence*>;
+
+bool is_declined(const Evidence& e) {
+  return std::holds_alternative<Declined>(e.outcome.verdict);
+}
+
+/// What a reader should see first when a subject has several records.
+int weight(const Claim& claim, const Evidence& e) {
+  if (as_expected(claim, e)) return 1;
+  if (is_declined(e)) return 0;
+  if (std::holds_alternative<TimedOut>(e.outcome.verdict)) return 2;
+  if (std::holds_alternative<Broken>(e.outcome.verdict)) return 3;
+  if (std::holds_alternative<Crashed>(e.outcome.verdict)) return 4;
+  if (std::holds_alternative<Nondeterministic>(e.outcome.verdict)) return 5;
+  return 6;
+}
+
+std::string outcome_words(const Claim& claim, const Evidence& e) {
+  const std::string word = verdict_words(e.outcome.verdict);
+  if (e.arm != Arm::subject || claim.expect == Expect::survived) return word;
+  if (as_expected(claim, e)) return "refuted as expected";
+  return std::holds_alternative<Survived>(e.outcome.verdict) ? "survived unexpectedly" : word;
+}
+
+std::string finding_kind(const Claim& claim, const Evidence& e) {
+  if (e.arm == Arm::subject && std::holds_alternative<Survived>(e.outcome.verdict)) {
+    return claim.expect == Expect::refuted ? "survived, though expected to be refuted"
+                                           : "survived nothing";
+  }
+  const bool about_the_check =
+      e.arm != Arm::subject && (std::holds_alternative<Survived>(e.outcome.verdict) ||
+                                std::holds_alternative<Refuted>(e.outcome.verdict));
+  return about_the_check ? "VACUOUS" : verdict_words(e.outcome.verdict);
+}
+
+class RowBuilder {
+ public:
+  RowBuilder(const Claim& claim, const ClaimLedger& ledger, const Records& records) {
+    row_.claim = &claim;
+    row_.ledger = &ledger;
+    std::set<Digest> stale;
+    for (const Stale& s : ledger.stale) stale.insert(s.record);
+    for (const Evidence* e : records) (stale.contains(e->record) ? stale_ : fresh_).push_back(e);
+  }
+
+  ClaimRow build() {
+    for (const SubjectLedger& subject : row_.ledger->subjects) {
+      row_.subjects.push_back(subject_row(subject));
+    }
+    for (const Evidence* e : fresh_) add_finding(*e);
+    summarise_outcome();
+    summarise_power();
+    summarise_measured();
+    return std::move(row_);
+  }
+
+ private:
+  SubjectRow subject_row(const SubjectLedger& subject) const {
+    SubjectRow row;
+    row.ledger = &subject;
+    for (const Evidence* e : fresh_) {
+      if (e->arm != Arm::subject || e->subject != subject.subject) continue;
+      row.cases += e->outcome.coverage.cases;
+      row.comparisons += e->outcome.coverage.comparisons;
+      if (!row.shown || weight(*row_.claim, *e) > weight(*row_.claim, *row.shown)) row.shown = e;
+    }
+    if (row.shown) {
+      row.outcome = outcome_words(*row_.claim, *row.shown);
+    } else {
+      row.outcome =
+          std::ranges::any_of(stale_,
+                              [&](const Evidence* e) {
+                                return e->arm == Arm::subject && e->subject == subject.subject;
+                              })
+              ? "stale"
+              : "not run";
+    }
+    return row;
+  }
+
+  void add_finding(const Evidence& e) {
+    if (is_declined(e) || as_expected(*row_.claim, e)) return;
+    const std::string arm = arm_words(e);
+    row_.findings.push_back({finding_kind(*row_.claim, e),
+                             arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
+                             finding_message(e), &e});
+  }
+
+  void summarise_outcome() {
+    if (row_.ledger->level == Level::unbound) {
+      row_.outcome = "no falsifier";
+      return;
+    }
+    std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+    for (const SubjectRow& s : row_.subjects) {
+      row_.cases += s.cases;
+      auto group = std::ranges::find(groups, s.outcome, &decltype(groups)::value_type::first);
+      if (group == groups.end()) group = groups.insert(groups.end(), {s.outcome, {}});
+      group->second.push_back(s.ledger->subject.text);
+    }
+    std::vector<std::string> parts;
+    for (const auto& [outcome, subjects] : groups) {
+      parts.push_back(fmt::format("{} on {}", outcome, joined(subjects, ", ")));
+    }
+    row_.outcome = joined(parts, "; ");
+  }
+
+  void summarise_power() {
+    const ClaimLedger& ledger = *row_.ledger;
+    if (ledger.vacuous()) {
+      row_.power = "VACUOUS";
+    } else if (row_.claim->expect == Expect::refuted) {
+      const bool unproven = std::ranges::any_of(
+          ledger.caps, [](const Cap& cap) { return cap.kind == CapKind::power_unproven; });
+      row_.power = ledger.level == Level::unbound || unproven ? "control not run" : "control alive";
+    } else if (ledger.mutants_named > 0) {
+      row_.power = fmt::format("{}/{} mutants dead", ledger.mutants_killed, ledger.mutants_named);
+    } else {
+      row_.power = "no mutants";
+    }
+  }
+
+  void summarise_measured() {
+    std::vector<std::string> all;
+    for (const SubjectRow& s : row_.subjects) {
+      if (s.shown == nullptr) continue;
+      std::string words = measured(s.shown->outcome.measurements);
+      if (!words.empty() && std::ranges::find(all, words) == all.end()) all.push_back(words);
+    }
+    row_.measured = joined(all, " / ");
+  }
+
+  ClaimRow row_;
+  Records fresh_, stale_;
+};
+
+auto record_order(const Evidence* e) {
+  return std::tie(e->arm, e->subject, e->mutant, e->seed, e->record);
+}
+
+}  // namespace
+
+std::string finding_message(const Evidence& e) {
+  const bool survived = std::holds_alternative<Survived>(e.outcome.verdict);
+  switch (e.arm) {
+    case Arm::subject:
+      return survived && e.outcome.coverage.comparisons == 0
+                 ? "no case was run, or nothing was compared"
+                 : printable(verdict_detail(e.outcome.verdict));
+    case Arm::mutant:
+      if (survived) return "the check lets this wrong implementation live";
+      break;
+    case Arm::negated:
+      if (survived) return "the check survives its own negation: it compares nothing";
+      break;
+    case Arm::control:
+      if (!survived) return "the check refutes its positive control too";
+      break;
+  }
+  return printable(verdict_detail(e.outcome.verdict));
+}
+
+std::vector<ClaimRow> rows_of(const RunReport& report) {
+  std::map<std::pair<ContractId, ClaimId>, Records> records;
+  for (const Evidence& e : report.evidence) records[{e.contract, e.claim}].push_back(&e);
+  std::map<std::pair<ContractId, ClaimId>, const Claim*> claims;
+  for (const Contract& contract : report.contracts) {
+    for (const Claim& claim : contract.claims) claims[{contract.id, claim.id}] = &claim;
+  }
+  std::vector<ClaimRow> rows;
+  for (const ClaimLedger& ledger : report.ledger.claims) {
+    const std::pair key(ledger.contract, ledger.claim);
+    const auto claim = claims.find(key);
+    if (claim == claims.end()) continue;
+    std::ranges::sort(records[key], {}, record_order);
+    rows.push_back(RowBuilder(*claim->second, ledger, records[key]).build());
+  }
+  return rows;
+}
+
+std::string reason_words(const std::vector<Difference>& changed) {
+  std::vector<std::string> reasons;
+  for (const Difference& d : changed) {
+    switch (d.part) {
+      case Part::claim:
+        reasons.push_back("the claim changed");
+        break;
+      case Part::source:
+        reasons.push_back(fmt::format("the source of {} changed", d.name));
+        break;
+      case Part::input:
+        reasons.push_back(fmt::format("the input {} changed", d.name));
+        break;
+      case Part::architecture:
+        reasons.push_back(fmt::format("made on {}, here is {}", d.was, d.now));
+        break;
+    }
+  }
+  return joined(reasons, ", ");
+}
+
+std::string stale_reasons(const ClaimLedger& claim) {
+  std::set<std::string> reasons;
+  for (const Stale& s : claim.stale) {
+    for (const Difference& d : s.changed) reasons.insert(reason_words({d}));
+  }
+  return joined({reasons.begin(), reasons.end()}, ", ");
+}
+
+std::string_view meaning_of(ExitCode code) {
+  for (const ExitCodeRow& row : kExitCodes) {
+    if (row.code == code) return row.meaning;
+  }
+  return "";
+}
+
+std::string level_summary(const Ledger& ledger) {
+  std::map<Level, int> counts;
+  for (const ClaimLedger& claim : ledger.claims) ++counts[claim.level];
+  std::vector<std::string> parts;
+  for (auto it = counts.rbegin(); it != counts.rend(); ++it) {
+    parts.push_back(fmt::format("{} {}", it->second, to_string(it->first)));
+  }
+  const auto vacuous = std::ranges::count_if(ledger.claims, &ClaimLedger::vacuous);
+  if (vacuous > 0) parts.push_back(fmt::format("{} of them VACUOUS", vacuous));
+  return fmt::format("{}: {}", counted(ledger.claims.size(), "claim"), joined(parts, ", "));
+}
+
+}  // namespace refute::pipeline

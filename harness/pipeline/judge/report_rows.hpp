@@ -1,0 +1,57 @@
+#pragma once
+
+// What the renderers have in common: a report, decided. They only lay it out.
+
+#include <string>
+#include <vector>
+
+#include "harness/pipeline/judge/report.hpp"
+
+namespace refute::pipeline {
+
+/// What stands for one subject of a claim: the finding if there is one, else what counts, else why
+/// nothing does.
+struct SubjectRow {
+  const SubjectLedger* ledger = nullptr;
+  const Evidence* shown = nullptr;  ///< null: nothing ran, or all of it is stale
+  std::string outcome;  ///< "survived", "refuted as expected", "declined", "not run", "stale"
+  std::uint64_t cases = 0, comparisons = 0;  ///< over all fresh records of the subject
+};
+
+/// Something that a reader has to act on.
+struct Finding {
+  std::string kind;   ///< "refuted", "survives, expected to be refuted", "crashed", "VACUOUS", …
+  std::string about;  ///< "cpu_simd", "cpu_simd, mutant truncate"
+  std::string message;                 ///< one line
+  const Evidence* evidence = nullptr;  ///< what shows it; null when the ledger alone does
+};
+
+struct ClaimRow {
+  const Claim* claim = nullptr;
+  const ClaimLedger* ledger = nullptr;
+  std::vector<SubjectRow> subjects;
+  std::vector<Finding> findings;
+  std::string outcome;   ///< "survived on cpu_scalar, cpu_simd; declined on cuda"
+  std::string power;     ///< "2/2 mutants", "control alive", "VACUOUS"
+  std::string measured;  ///< of the subjects, each said once
+  std::uint64_t cases = 0;
+};
+
+/// One row for each claim of the ledger, in its order. Points into the report.
+std::vector<ClaimRow> rows_of(const RunReport& report);
+
+/// "4 claims: 1 REFUTED, 2 DISCHARGED, 1 OPEN"
+std::string level_summary(const Ledger& ledger);
+
+/// What is to be said about a record that is not as expected, on one line.
+std::string finding_message(const Evidence& evidence);
+
+/// "the source of cpu changed, the input minilm-l6-v2 changed"
+std::string reason_words(const std::vector<Difference>& changed);
+/// The same over all stale records of a claim, each reason once.
+std::string stale_reasons(const ClaimLedger& claim);
+
+/// The meaning of an exit code, from the table.
+std::string_view meaning_of(ExitCode code);
+
+}  // namespace refute::pipeline

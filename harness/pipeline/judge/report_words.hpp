@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/model/evidence.hpp"
+#include "harness/model/value.hpp"
+
+namespace refute::pipeline {
+
+/// "65,536"
+std::string with_thousands(std::uint64_t number);
+/// "1 case", "65,536 cases"
+std::string counted(std::uint64_t number, std::string_view noun);
+
+/// The text on one line, with control characters (a worker may send anything) as \x1b. Line ends
+/// become spaces.
+std::string printable(std::string_view text);
+
+/// What was measured, for a person: "relative error 2.646 %, worst row 117". Nothing measured:
+/// empty.
+std::string measured(const Value& measurements);
+
+/// "mutant truncate", "negated check", "control"; empty for the subject itself.
+std::string arm_words(const Evidence& evidence);
+
+/// "timed out"
+std::string verdict_words(const Verdict& verdict);
+/// What the verdict says beside its word: the message, the reason, the signal, the limit.
+std::string verdict_detail(const Verdict& verdict);
+
+/// The command that reproduces a refutation.
+std::string replay_command(const Evidence& evidence);
+
+std::string joined(const std::vector<std::string>& parts, std::string_view between);
+
+}  // namespace refute::pipeline

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "harness/model/value.hpp"
+
+namespace refute::worker {
+
+/// The server refused its input, as the protocol lets it: {"error": "non_finite", "index": 17}.
+struct RefusedInput {
+  std::string error;
+  std::uint64_t index = 0;
+};
+
+/// Our end of a subject server (`WORKER --serve`, harness/PROTOCOL.md): one process per job, one question at a time over its
+/// stdin and stdout. Whatever it does wrong (dying, garbage, an answer of another size, silence) becomes a SubjectFailure
+/// with a sentence; nothing it sends is trusted further than the size that was asked for.
+class ExternalSubject {
+ public:
+  /// Starts `path --serve`. Each exchange may take `time_limit_s` at most.
+  ExternalSubject(const std::string& path, double time_limit_s);
+  ~ExternalSubject();
+  ExternalSubject(const ExternalSubject&) = delete;
+  ExternalSubject& operator=(const ExternalSubject&) = delete;
+
+  /// Sends one request and its bytes, and reads exactly `answer_size` bytes, or a refusal. `request` is a map without its
+  /// "bytes", which is added here. A refusal other than "non_finite" throws as well.
+  std::variant<std::vector<std::byte>, RefusedInput> ask(Value request, std::span<const std::byte> bytes,
+                                                         std::size_t answer_size);
+
+ private:
+  std::string read_line(double deadline_s);
+  void transfer(std::span<const std::byte> out, double deadline_s);
+  void read_exactly(std::span<std::byte> in, double deadline_s);
+  std::size_t read_some(double deadline_s);
+  [[noreturn]] void fail(const std::string& what);
+
+  std::string path_;
+  double time_limit_s_;
+  pid_t pid_ = -1;
+  int to_ = -1, from_ = -1;
+  std::vector<std::byte> buffered_;  ///< read and not yet used
+};
+
+}  // namespace refute::worker

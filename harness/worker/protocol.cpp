@@ -1,0 +1,305 @@
+#include "harness/worker/protocol.hpp"
+
+#include <cerrno>
+#include <cfloat>
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/json/json.hpp"
+#include "harness/worker/context.hpp"
+#include "harness/worker/errors.hpp"
+
+namespace refute::worker {
+namespace {
+
+constexpr int kRecordFd = 3;
+
+/// Reads a job's members and remembers the first that is not as it should be.
+class JobReader {
+ public:
+  explicit JobReader(const Value& map) : map_(map) {}
+
+  std::string text(const char* name) {
+    const Value* v = map_.find(name);
+    if (v && v->is_string()) return *v->as_string();
+    blame(name, "text");
+    return {};
+  }
+
+  std::uint64_t number(const char* name) {
+    const Value* v = map_.find(name);
+    const auto n = v ? unsigned_from(*v) : std::nullopt;
+    if (!n) blame(name, "a whole number");
+    return n.value_or(0);
+  }
+
+  Value map(const char* name) {
+    const Value* v = map_.find(name);
+    if (v && v->is_map()) return *v;
+    blame(name, "an object");
+    return Value::Map{};
+  }
+
+  void blame(const std::string& name, const char* wanted) {
+    if (problem_.empty()) problem_ = fmt::format("the job's `{}` is missing or not {}", name, wanted);
+  }
+  const std::string& problem() const { return problem_; }
+
+ private:
+  const Value& map_;
+  std::string problem_;
+};
+
+std::optional<Arm> arm_from(std::string_view word) {
+  for (std::size_t i = 0; i < kArmNames.size(); ++i) {
+    if (kArmNames[i] == word) return static_cast<Arm>(i);
+  }
+  return std::nullopt;
+}
+
+void read_fixtures(JobReader& reader, Job& job) {
+  const Value fixtures = reader.map("fixtures");
+  for (const auto& [name, path] : *fixtures.as_map()) {
+    if (!path.is_string()) return reader.blame("fixtures." + name, "a path");
+    job.fixtures[name] = *path.as_string();
+  }
+}
+
+void read_limits(JobReader& reader, Job& job) {
+  const Value limits = reader.map("limits");
+  if (const Value* time = limits.find("time_s")) {
+    if (time->as_double()) job.limits.time_s = *time->as_double();
+    if (time->as_int()) job.limits.time_s = static_cast<double>(*time->as_int());
+  }
+  if (const Value* memory = limits.find("memory_mib"); memory && memory->as_int()) {
+    job.limits.memory_mib = *memory->as_int();
+  }
+}
+
+/// Reads all of stdin, up to the bound.
+Result<std::string> read_stdin() {
+  std::string text;
+  char buffer[1 << 14];
+  for (;;) {
+    const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{"stdin cannot be read", "hand over one job as JSON"};
+    if (n == 0) return text;
+    text.append(buffer, static_cast<std::size_t>(n));
+    if (text.size() > kMaxJobBytes) return Error{"the job is larger than 1 MiB", "a job is a few hundred bytes"};
+  }
+}
+
+const Row& row_of(const Table& table, const Job& job) {
+  if (job.contract.text != table.contract) {
+    throw JobError(fmt::format("{} serves contract {}, not {}", table.worker, table.contract, job.contract.text));
+  }
+  for (const Row& row : table.rows) {
+    if (row.claim == job.claim.text) return row;
+  }
+  throw JobError(fmt::format("{} has no row for claim {}; `--list` shows those it has", table.worker, job.claim.text));
+}
+
+/// A name that is not in the table is a mistake in the job, never a reason to run something else.
+void require_known(const Row& row, const Job& job) {
+  const bool external = !job.external_subject.empty();
+  switch (job.arm) {
+    case Arm::subject:
+    case Arm::negated:
+      if (external || row.subjects.contains(job.subject.text)) return;
+      throw JobError(fmt::format("{} knows no subject `{}`", row.claim, job.subject.text));
+    case Arm::mutant:
+      if (row.mutants.contains(job.mutant.text)) return;
+      throw JobError(fmt::format("{} knows no mutant `{}`", row.claim, job.mutant.text));
+    case Arm::control:
+      if (row.controls.contains(job.subject.text)) return;
+      throw JobError(fmt::format("{} knows no control `{}`", row.claim, job.subject.text));
+  }
+}
+
+/// A flag at the link of some kernel can flush subnormals in the whole process. Nothing judged in such a process counts.
+void require_subnormals() {
+  volatile float least = FLT_MIN;
+  volatile float half = least / 2.0f;
+  volatile float back = half * 2.0f;
+  if (half == 0.0f || back != least) throw JobError("this process flushes subnormals to zero; link without fast-math");
+}
+
+Value words(const Words& words) {
+  Value list = Value::List{};
+  for (std::string_view word : words) list.push(word);
+  return list;
+}
+
+int list(const Table& table) {
+  const std::string text = json::dump(list_of(table)) + "\n";
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? kExitOk
+                                                                                                    : kExitBug;
+}
+
+int run(const Table& table) {
+  const auto text = read_stdin();
+  if (!text) return fmt::print(stderr, "{}: {}; {}\n", table.worker, text.error().what, text.error().hint), kExitJobError;
+  const auto job = parse_job(*text);
+  if (!job) return fmt::print(stderr, "{}: {}; {}\n", table.worker, job.error().what, job.error().hint), kExitJobError;
+  require_subnormals();
+  const Outcome outcome = run_job(table, *job);
+  if (write_record(json::dump(record_of(*job, outcome)))) return kExitOk;
+  fmt::print(stderr, "{}: the record cannot be written to file descriptor 3 (by hand: add 3>&1)\n", table.worker);
+  return kExitJobError;
+}
+
+int help(const Table& table, std::FILE* out) {
+  fmt::print(out,
+             "{} tries to break the claims of contract {}. Refute starts it; by hand:\n\n"
+             "  {} --list                    what it can check, as JSON\n"
+             "  {} --run < job.json 3>&1     one job; the record comes on file descriptor 3\n\n"
+             "harness/PROTOCOL.md describes both. Claims:\n",
+             table.worker, table.contract, table.worker, table.worker);
+  for (const Row& row : table.rows) fmt::print(out, "  {:26} {}\n", row.claim, row.help);
+  return out == stdout ? kExitOk : kExitUsage;
+}
+
+int dispatch(int argc, char** argv, const Table& table) {
+  const std::string_view option = argc == 2 ? argv[1] : "";
+  if (option == "--list") return list(table);
+  if (option == "--run") return run(table);
+  if (option == "--help" || option == "-h") return help(table, stdout);
+  return help(table, stderr);
+}
+
+}  // namespace
+
+Result<Job> parse_job(std::string_view text) {
+  const auto parsed = json::parse(text, {kMaxJobBytes, 32, 20'000});
+  if (!parsed) return Error{"the job is no sound JSON: " + parsed.error().what, parsed.error().hint};
+  if (!parsed->is_map()) return Error{"the job is no JSON object", "see harness/PROTOCOL.md"};
+  JobReader reader(*parsed);
+  if (reader.number("protocol") != kProtocolVersion) reader.blame("protocol", "version 1");
+  Job job;
+  job.id = reader.text("job");
+  job.nonce = reader.text("nonce");
+  job.contract = {reader.text("contract")};
+  job.claim = {reader.text("claim")};
+  job.subject = {reader.text("subject")};
+  const auto arm = arm_from(reader.text("arm"));
+  if (!arm) reader.blame("arm", "one of subject, mutant, negated, control");
+  job.arm = arm.value_or(Arm::subject);
+  job.mutant = {reader.text("mutant")};
+  job.seed = {reader.number("seed")};
+  job.parameters = reader.map("parameters");
+  read_fixtures(reader, job);
+  if (parsed->find("external_subject")) job.external_subject = reader.text("external_subject");
+  job.threads = static_cast<unsigned>(std::min<std::uint64_t>(reader.number("threads"), 1024));
+  if (parsed->find("limits")) read_limits(reader, job);
+  if (const Value* replay = parsed->find("replay"); replay && !replay->is_null()) job.replay = *replay;
+  if (!reader.problem().empty()) return Error{reader.problem(), "see harness/PROTOCOL.md"};
+  return job;
+}
+
+Outcome run_job(const Table& table, const Job& job) {
+  const Row& row = row_of(table, job);
+  require_known(row, job);
+  Context context(job);
+  Verdict verdict = row.falsify(context);
+  return context.outcome(std::move(verdict));
+}
+
+Value record_of(const Job& job, const Outcome& outcome) {
+  const auto* refutation = std::get_if<Refuted>(&outcome.verdict);
+  const auto* decline = std::get_if<Declined>(&outcome.verdict);
+  Value r;
+  r.set("protocol", kProtocolVersion);
+  r.set("job", job.id);
+  r.set("nonce", job.nonce);
+  r.set("claim", job.claim.text);
+  r.set("subject", job.subject.text);
+  r.set("outcome", to_string(outcome.verdict));
+  r.set("message", refutation ? refutation->message : decline ? decline->message : "");
+  r.set("reason", decline ? to_string(decline->reason) : "");
+  r.set("cases", outcome.coverage.cases);
+  r.set("comparisons", outcome.coverage.comparisons);
+  r.set("discards", outcome.coverage.discards);
+  r.set("shrinks", outcome.coverage.shrinks);
+  r.set("domain", to_string(outcome.domain));
+  r.set("agreement", to_string(outcome.agreement));
+  r.set("result_digest", outcome.result_digest.text);
+  Value inputs = Value::List{};
+  for (const InputDigest& input : outcome.inputs) {
+    inputs.push(Value::Map{{"name", Value(input.name)}, {"sha256", Value(input.sha256.text)}});
+  }
+  r.set("inputs", std::move(inputs));
+  r.set("measurements", outcome.measurements);
+  Value read = Value::List{};
+  for (const std::string& name : outcome.parameters_read) read.push(name);
+  r.set("parameters_read", std::move(read));
+  r.set("counterexample", refutation ? refutation->counterexample : Value());
+  r.set("environment", outcome.environment);
+  return r;
+}
+
+Value list_of(const Table& table) {
+  Value v;
+  v.set("protocol", kProtocolVersion);
+  v.set("kind", "falsifier");
+  v.set("worker", table.worker);
+  v.set("contract", table.contract);
+  Value source = Value::Map{};
+  if (!table.build.source_cpu.empty()) source.set("cpu", table.build.source_cpu);
+  if (!table.build.source_cuda.empty()) source.set("cuda", table.build.source_cuda);
+  if (!source.as_map()->empty()) v.set("source", std::move(source));
+  Value toolchain;
+  toolchain.set("compiler", table.build.compiler);
+  toolchain.set("flags", table.build.flags);
+  toolchain.set("sanitizers", table.build.sanitizers);
+  v.set("toolchain", std::move(toolchain));
+  Value rows = Value::List{};
+  for (const Row& row : table.rows) {
+    Value r;
+    r.set("claim", row.claim);
+    r.set("help", row.help);
+    r.set("subjects", words(row.subjects));
+    r.set("mutants", words(row.mutants));
+    r.set("controls", words(row.controls));
+    r.set("parameters", words(row.parameters));
+    r.set("fixtures", words(row.fixtures));
+    r.set("operations", words(row.operations));
+    r.set("exclusive", row.exclusive);
+    rows.push(std::move(r));
+  }
+  v.set("rows", std::move(rows));
+  return v;
+}
+
+bool write_record(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(kRecordFd, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+int protocol_main(int argc, char** argv, const Table& table) {
+  try {
+    return dispatch(argc, argv, table);
+  } catch (const JobError& e) {
+    fmt::print(stderr, "{}: {}\n", table.worker, e.what());
+    return kExitJobError;
+  } catch (const SubjectFailure& e) {
+    fmt::print(stderr, "{}: the subject failed: {}\n", table.worker, e.what());
+    return kExitSubjectFailed;
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}: a bug in this falsifier: {}\n", table.worker, e.what());
+    return kExitBug;
+  } catch (...) {
+    fmt::print(stderr, "{}: a bug in this falsifier: an unknown object was thrown\n", table.worker);
+    return kExitBug;
+  }
+}
+
+}  // namespace refute::worker
