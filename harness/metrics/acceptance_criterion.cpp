@@ -44,7 +44,9 @@ Criterion::Criterion(CriterionData data) : data_(std::move(data)), usable_(compl
   const std::size_t n = data_.reference.size();
   low_.resize(n);
   high_.resize(n);
+  rounded_.resize(n);
   for (std::size_t i = 0; i < n; ++i) {
+    rounded_[i] = nearest(data_.format, data_.reference[i]);
     low_[i] = nearest(data_.format, data_.reference[i] - data_.bound[i]);
     high_[i] = nearest(data_.format, data_.reference[i] + data_.bound[i]);
   }

@@ -32,6 +32,7 @@ class Criterion {
   /// The correct roundings of numbers within bound of the reference are those from low to high.
   const std::vector<double>& low() const { return low_; }
   const std::vector<double>& high() const { return high_; }
+  const std::vector<double>& rounded() const { return rounded_; }  ///< the reference in the format
 
   struct Row {
     double rms = 0;  ///< of the reference
@@ -48,7 +49,7 @@ class Criterion {
 
   CriterionData data_;
   bool usable_ = false;
-  std::vector<double> low_, high_;
+  std::vector<double> low_, high_, rounded_;
   std::vector<Row> row_scales_;
   double rms_ = 0, plain_rms_ = 0, plain_max_ = 0;
 };

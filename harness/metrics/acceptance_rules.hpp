@@ -49,10 +49,11 @@ struct RowParameters {
 };
 Judgement rowwise(const Comparison& c, const RowParameters& p);
 
-/// C9 over the elements whose error is ruled by the output's rounding (bound below `ruled` of the
-/// rounding's half step): there signs of errors are independent, while a row's f32 errors share its
-/// denominator's. |Σ sign(|got| - |ref|)| <= deviations·√n + drift·n; with less than `least` such
-/// elements it decides nothing.
+/// C9, the sign test: over the n elements with an error, of those whose error is ruled by the
+/// output's rounding (bound below `ruled` of the rounding's half step), |Σ sign(|got| - |ref|) - Σ
+/// sign(|rounded ref| - |ref|)| <= deviations·√n + drift·n. The second sum is what correct rounding
+/// leans to by itself: weights of 0.9999 all round up. Elsewhere signs are not independent, as the
+/// f32 errors of a row share its denominator's. With less than `least` elements it decides nothing.
 struct SignParameters {
   double deviations = 6, drift = 0.03, ruled = 0.25;
   std::size_t least = 64;
