@@ -35,8 +35,9 @@ struct KernelTally {
   std::uint64_t cases = 0;  ///< shapes times seeds, without the inert ones
   /// A wrong kernel whose output had the bits of the correct one: on that input it is not wrong.
   std::uint64_t inert = 0;
-  std::uint64_t excluded = 0;    ///< declared not to be wrong there, though its bits differ
-  std::string_view inert_where;  ///< the reason for both
+  std::uint64_t excluded = 0;     ///< declared not to be wrong there, though its bits differ
+  std::uint64_t passed_over = 0;  ///< on shapes made for the mutants that need an overflow
+  std::string_view inert_where;   ///< the reason for both
   /// Per rule of acceptance_rules(): a wrong kernel accepted, or a correct one not accepted.
   std::vector<std::uint64_t> failures;
 };

@@ -84,7 +84,8 @@ std::string excluded(const PowerReport& r) {
          "is "
          "not wrong;\nwhere it is equal in exact arithmetic or finer than the format tells "
          "(second), "
-         "neither.\n" +
+         "neither.\nOn the shapes with an amplitude (x10, x16) one key rules a row: only "
+         "mutants that need an overflow are run there.\n" +
          text;
 }
 
@@ -115,6 +116,7 @@ Value kernel_value(const KernelTally& k, const PowerReport& r) {
   v.set("cases", k.cases);
   v.set("inert", k.inert);
   v.set("excluded", k.excluded);
+  v.set("passed_over", k.passed_over);
   if (!k.inert_where.empty()) v.set("inert_where", k.inert_where);
   Value failures{Value::Map{}};
   for (std::size_t i = 0; i < r.rules.size(); ++i) {
