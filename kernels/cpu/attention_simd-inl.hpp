@@ -85,11 +85,14 @@ struct Product {
   std::size_t c_stride;
 };
 
-/// The columns [column, column + kVecs·kWidth) of kRows rows, with the sums kept in registers.
-template <std::size_t kRows, std::size_t kVecs>
+/// The columns [column, column + kVecs·kWidth) of kRows rows, with the sums kept in registers. A
+/// stride of A that is known at compile time (0: not known) leaves one address register for all
+/// rows: with twelve, the compiler parks some in vector registers and moves them on an FMA port.
+template <std::size_t kRows, std::size_t kVecs, std::size_t kStride>
 HWY_INLINE void MultiplyPanel(const Product& p, std::size_t row, std::size_t column) {
   const FloatLanes d;
-  const float* HWY_RESTRICT a = p.a + row * p.a_stride;
+  const std::size_t a_stride = kStride != 0 ? kStride : p.a_stride;
+  const float* HWY_RESTRICT a = p.a + row * a_stride;
   const float* HWY_RESTRICT b = p.b + column;
   float* HWY_RESTRICT c = p.c + row * p.c_stride + column;
   FloatVec sum[kRows][kVecs];
@@ -108,7 +111,7 @@ HWY_INLINE void MultiplyPanel(const Product& p, std::size_t row, std::size_t col
     for (std::size_t v = 0; v < kVecs; ++v) line[v] = hn::LoadU(d, b + i * p.b_stride + v * kWidth);
 #pragma GCC unroll 12
     for (std::size_t r = 0; r < kRows; ++r) {
-      const auto factor = hn::Set(d, a[r * p.a_stride + i]);
+      const auto factor = hn::Set(d, a[r * a_stride + i]);
 #pragma GCC unroll 4
       for (std::size_t v = 0; v < kVecs; ++v) sum[r][v] = Fma(factor, line[v], sum[r][v]);
     }
@@ -122,21 +125,30 @@ HWY_INLINE void MultiplyPanel(const Product& p, std::size_t row, std::size_t col
   }
 }
 
-template <std::size_t kRows>
+template <std::size_t kRows, std::size_t kStride>
 HWY_NOINLINE void MultiplyRows(const Product& p, std::size_t row, std::size_t columns) {
   std::size_t j = 0;
   for (; j + kTileVecs * kWidth <= columns; j += kTileVecs * kWidth) {
-    MultiplyPanel<kRows, kTileVecs>(p, row, j);
+    MultiplyPanel<kRows, kTileVecs, kStride>(p, row, j);
   }
-  for (; j < columns; j += kWidth) MultiplyPanel<kRows, 1>(p, row, j);
+  for (; j < columns; j += kWidth) MultiplyPanel<kRows, 1, kStride>(p, row, j);
+}
+
+template <std::size_t kStride>
+HWY_INLINE void MultiplyStrided(const Product& p, std::size_t rows, std::size_t columns) {
+  std::size_t row = 0;
+  for (; row + kTileRows <= rows; row += kTileRows) {
+    MultiplyRows<kTileRows, kStride>(p, row, columns);
+  }
+  for (; row + 4 <= rows; row += 4) MultiplyRows<4, kStride>(p, row, columns);
+  for (; row < rows; ++row) MultiplyRows<1, kStride>(p, row, columns);
 }
 
 /// Any number of rows; columns is a multiple of the lanes.
 HWY_INLINE void Multiply(const Product& p, std::size_t rows, std::size_t columns) {
-  std::size_t row = 0;
-  for (; row + kTileRows <= rows; row += kTileRows) MultiplyRows<kTileRows>(p, row, columns);
-  for (; row + 4 <= rows; row += 4) MultiplyRows<4>(p, row, columns);
-  for (; row < rows; ++row) MultiplyRows<1>(p, row, columns);
+  if (p.a_stride == 64) return MultiplyStrided<64>(p, rows, columns);
+  if (p.a_stride == 128) return MultiplyStrided<128>(p, rows, columns);
+  MultiplyStrided<0>(p, rows, columns);
 }
 
 inline constexpr float kOne = 1.0f;
