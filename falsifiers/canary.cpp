@@ -1,5 +1,5 @@
-// CANARY: one row for each way in which a job can end. Refute runs them all in every run and stops trusting itself if one
-// is not taken for what it is.
+// CANARY: one row for each way in which a job can end. Refute runs them all in every run and stops
+// trusting itself if one is not taken for what it is.
 
 #include <csignal>
 #include <cstdio>
@@ -19,7 +19,8 @@ using namespace refute;
 using worker::Context;
 using worker::Row;
 
-/// A record as this job would get it, with a member replaced, handed over behind the protocol's back.
+/// A record as this job would get it, with a member replaced, handed over behind the protocol's
+/// back.
 [[noreturn]] void hand_over(const Context& context, std::string_view member, Value value) {
   Outcome outcome;
   outcome.verdict = Survived{};
@@ -58,13 +59,21 @@ Verdict writes_garbage(Context&) {
   std::_Exit(0);
 }
 
-Verdict is_silent(Context&) { std::_Exit(0); }
+Verdict is_silent(Context&) {
+  std::_Exit(0);
+}
 
-Verdict hands_over_anothers(Context& context) { hand_over(context, "job", "somebody-elses-job"); }
+Verdict hands_over_anothers(Context& context) {
+  hand_over(context, "job", "somebody-elses-job");
+}
 
-Verdict survives_nothing(Context& context) { hand_over(context, "cases", 0); }
+Verdict survives_nothing(Context& context) {
+  hand_over(context, "cases", 0);
+}
 
-Verdict declines(Context&) { return worker::declined(DeclineReason::no_device, "the canary has no device"); }
+Verdict declines(Context&) {
+  return worker::declined(DeclineReason::no_device, "the canary has no device");
+}
 
 /// Compares, counts, and cannot fail: neither its mutant nor its negation is noticed.
 Verdict cannot_fail(Context& context) {
@@ -83,19 +92,44 @@ Verdict changes_its_mind(Context& context) {
 }
 
 constexpr Row kRows[] = {
-    {.claim = "CANARY-REFUTED", .help = "is refuted", .falsify = is_refuted, .subjects = {"canary"}},
-    {.claim = "CANARY-CRASHED", .help = "is ended by a signal", .falsify = crashes, .subjects = {"canary"}},
-    {.claim = "CANARY-EXITED", .help = "exits with 9 and no record", .falsify = exits, .subjects = {"canary"}},
-    {.claim = "CANARY-HANGS", .help = "never ends", .falsify = hangs, .subjects = {"canary"}},
-    {.claim = "CANARY-GARBAGE", .help = "writes no JSON", .falsify = writes_garbage, .subjects = {"canary"}},
-    {.claim = "CANARY-SILENT", .help = "exits with 0 and no record", .falsify = is_silent, .subjects = {"canary"}},
-    {.claim = "CANARY-FOREIGN", .help = "hands over another job's record", .falsify = hands_over_anothers,
+    {.claim = "CANARY-REFUTED",
+     .help = "is refuted",
+     .falsify = is_refuted,
      .subjects = {"canary"}},
-    {.claim = "CANARY-ZERO", .help = "survives without a case", .falsify = survives_nothing, .subjects = {"canary"}},
+    {.claim = "CANARY-CRASHED",
+     .help = "is ended by a signal",
+     .falsify = crashes,
+     .subjects = {"canary"}},
+    {.claim = "CANARY-EXITED",
+     .help = "exits with 9 and no record",
+     .falsify = exits,
+     .subjects = {"canary"}},
+    {.claim = "CANARY-HANGS", .help = "never ends", .falsify = hangs, .subjects = {"canary"}},
+    {.claim = "CANARY-GARBAGE",
+     .help = "writes no JSON",
+     .falsify = writes_garbage,
+     .subjects = {"canary"}},
+    {.claim = "CANARY-SILENT",
+     .help = "exits with 0 and no record",
+     .falsify = is_silent,
+     .subjects = {"canary"}},
+    {.claim = "CANARY-FOREIGN",
+     .help = "hands over another job's record",
+     .falsify = hands_over_anothers,
+     .subjects = {"canary"}},
+    {.claim = "CANARY-ZERO",
+     .help = "survives without a case",
+     .falsify = survives_nothing,
+     .subjects = {"canary"}},
     {.claim = "CANARY-DECLINED", .help = "declines", .falsify = declines, .subjects = {"canary"}},
-    {.claim = "CANARY-VACUOUS", .help = "cannot fail", .falsify = cannot_fail, .subjects = {"canary"},
+    {.claim = "CANARY-VACUOUS",
+     .help = "cannot fail",
+     .falsify = cannot_fail,
+     .subjects = {"canary"},
      .mutants = {"anything"}},
-    {.claim = "CANARY-NONDETERMINISTIC", .help = "is refuted otherwise each time", .falsify = changes_its_mind,
+    {.claim = "CANARY-NONDETERMINISTIC",
+     .help = "is refuted otherwise each time",
+     .falsify = changes_its_mind,
      .subjects = {"canary"}},
 };
 

@@ -8,8 +8,9 @@
 
 namespace refute::kernels {
 
-/// Name of the instruction set in use: "AVX3", "AVX2", "SSE4", "SSSE3" or, on a plain x86-64 or
-/// another machine, "EMU128".
+/// Name of the instruction set in use, as Highway calls it: "AVX3" (AVX-512), "AVX2", "SSE4",
+/// "SSSE3", or, where the CPU has none of them, "SCALAR" (with compilers other than GCC before 12.3
+/// "EMU128").
 const char* simd_target();
 
 /// The names of all instruction sets that were compiled in and that this CPU can run, best first.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "falsifiers/crux_b_11/band.hpp"
 #include "falsifiers/crux_b_11/checks.hpp"
@@ -31,7 +32,8 @@ struct Matrix {
   tensor::FloatView values;
 };
 
-/// The model's weight matrices in the file's order. Vectors (biases, norms) are left out: nobody quantises them.
+/// The model's weight matrices in the file's order. Vectors (biases, norms) are left out: nobody
+/// quantises them.
 struct Model {
   tensor::Safetensors file;
   std::vector<Matrix> matrices;
@@ -47,7 +49,8 @@ std::vector<Matrix> matrices_of(const tensor::Safetensors& file) {
   return all;
 }
 
-/// Reads the fixture and records its digest. A file that is there and cannot be read is no absent fixture.
+/// Reads the fixture and records its digest. A file that is there and cannot be read is no absent
+/// fixture.
 std::optional<Model> read_model(Context& context) {
   const std::string* path = context.fixture(kFixture);
   if (!path) return std::nullopt;
@@ -61,10 +64,12 @@ std::optional<Model> read_model(Context& context) {
 }
 
 Verdict absent() {
-  return worker::declined(DeclineReason::no_fixture,
-                          fmt::format("the weights `{}` are not in the cache; fixtures/generators/minilm.py brings them, "
-                                      "and nothing synthetic stands in for them",
-                                      kFixture));
+  return worker::declined(
+      DeclineReason::no_fixture,
+      fmt::format(
+          "the weights `{}` are not in the cache; fixtures/generators/minilm.py brings them, "
+          "and nothing synthetic stands in for them",
+          kFixture));
 }
 
 Value counterexample_of(const Matrix& matrix, Fp8Granularity granularity, const RoundTripError& e) {
@@ -84,48 +89,91 @@ bool wanted(const Context& context, const Matrix& matrix) {
   return !name || (name->is_string() && *name->as_string() == matrix.name);
 }
 
-/// Relative error over all matrices together, kept as the two sums that it is the root of.
-struct Pool {
-  double error2 = 0, norm2 = 0;
+/// What the matrices come to together, and where it is worst.
+struct Summary {
+  double error2 = 0, norm2 = 0;  ///< the pooled error is the root of their quotient
+  double worst = 0, worst_row = 0, worst_block = 0;
+  std::string worst_name;
+  std::vector<std::string> set_aside;
 
-  void add(const RoundTripError& e, std::span<const float> w) {
+  void add(const Matrix& m, const RoundTripError& e) {
     double n = 0;
-    for (float x : w) n += static_cast<double>(x) * x;
+    for (float x : m.values.values()) n += static_cast<double>(x) * x;
     norm2 += n;
     error2 += e.pooled * e.pooled * n;
+    if (e.pooled > worst) worst = e.pooled, worst_name = m.name;
+    worst_row = std::max(worst_row, e.worst_row);
+    worst_block = std::max(worst_block, e.worst_block);
   }
-  double value() const { return norm2 == 0 ? 0 : std::sqrt(error2 / norm2); }
+  double pooled() const { return norm2 == 0 ? 0 : std::sqrt(error2 / norm2); }
+
+  void measure(Context& context, std::string_view granularity) const {
+    const std::string prefix(granularity);
+    context.measure(prefix + ".relative_error", pooled());
+    context.measure(prefix + ".relative_error_of_worst_matrix", worst);
+    context.measure(prefix + ".worst_matrix", worst_name);
+    context.measure(prefix + ".relative_error_of_worst_row", worst_row);
+    context.measure(prefix + ".relative_error_of_worst_block", worst_block);
+    if (!set_aside.empty())
+      context.measure(prefix + ".not_discriminating",
+                      fmt::format("{}", fmt::join(set_aside, ", ")));
+  }
 };
 
 /// Quantises matrix by matrix; `judge` gives a verdict when it has seen enough.
 template <class Judge>
-Verdict for_every_matrix(Context& context, Fp8Granularity granularity, std::size_t block, Judge judge) {
-  const auto model = read_model(context);
-  if (!model) return absent();
+std::optional<Verdict> for_every_matrix(Context& context, const Model& model,
+                                        Fp8Granularity granularity, std::size_t block,
+                                        Summary& summary, Judge judge) {
   const auto subject = fp8_subject_of(context);
-  Pool pool;
-  double worst_row = 0, worst_block = 0;
-  std::string worst_tensor;
-  double worst = 0;
-  for (const Matrix& m : model->matrices) {
+  for (const Matrix& m : model.matrices) {
     if (!wanted(context, m)) continue;
     const Fp8Layout layout{m.rows, m.cols, granularity, block};
     const RoundTripResult result = round_trip_error(*subject, m.values.values(), layout);
     context.add_cases(1);
-    if (!result.error) return worker::refuted(m.name + ": " + result.problem, Value::Map{{"tensor", Value(m.name)}});
-    pool.add(*result.error, m.values.values());
-    if (result.error->pooled > worst) worst = result.error->pooled, worst_tensor = m.name;
-    worst_row = std::max(worst_row, result.error->worst_row);
-    worst_block = std::max(worst_block, result.error->worst_block);
-    if (std::optional<Verdict> verdict = judge(m, layout, *result.error)) return *verdict;
+    if (!result.error)
+      return worker::refuted(m.name + ": " + result.problem, Value::Map{{"tensor", Value(m.name)}});
+    summary.add(m, *result.error);
+    if (std::optional<Verdict> verdict = judge(m, layout, *result.error)) return verdict;
   }
-  const std::string prefix(to_string(granularity));
-  context.measure(prefix + ".pooled", pool.value());
-  context.measure(prefix + ".worst_tensor", worst);
-  context.measure(prefix + ".worst_tensor_name", worst_tensor);
-  context.measure(prefix + ".worst_row", worst_row);
-  context.measure(prefix + ".worst_block", worst_block);
-  return worker::survived();
+  return std::nullopt;
+}
+
+/// One granularity's matrices, each and together, against the band.
+std::optional<Verdict> judge_band(Context& context, const Model& model, Fp8Granularity granularity,
+                                  std::size_t block, worker::Band band, Sha256& digest) {
+  auto& compare = context.compare();
+  Summary summary;
+  auto verdict = for_every_matrix(
+      context, model, granularity, block, summary,
+      [&](const Matrix& m, const Fp8Layout& layout,
+          const RoundTripError& e) -> std::optional<Verdict> {
+        digest.field(m.name).field(to_string(granularity)).value(Value(e.pooled));
+        if (!has_power(e.pooled, m.values.values(), layout, band.low)) {
+          summary.set_aside.push_back(m.name);
+          return std::nullopt;
+        }
+        if (compare.in_band(e.pooled, band.low, band.high, "relative error")) return std::nullopt;
+        return worker::refuted(fmt::format("{}, per {}: {}", m.name, to_string(granularity),
+                                           compare.mismatch()->detail),
+                               counterexample_of(m, granularity, e));
+      });
+  if (verdict) return verdict;
+  summary.measure(context, to_string(granularity));
+  if (context.replay()) return std::nullopt;  // one matrix has no pool
+  if (summary.set_aside.size() == model.matrices.size()) {
+    return worker::declined(DeclineReason::no_power,
+                            "not discriminating: no matrix of the fixture can tell");
+  }
+  if (compare.in_band(summary.pooled(), band.low, band.high, "pooled relative error"))
+    return std::nullopt;
+  Value counterexample;
+  counterexample.set("fixture", kFixture);
+  counterexample.set("granularity", to_string(granularity));
+  counterexample.set("pooled_relative_error", worker::hex_float(summary.pooled()));
+  return worker::refuted(
+      fmt::format("all matrices, per {}: {}", to_string(granularity), compare.mismatch()->detail),
+      std::move(counterexample));
 }
 
 }  // namespace
@@ -134,14 +182,25 @@ Verdict fp8_limit_fixture(Context& context) {
   context.domain(Domain::fixture);
   context.agreement(Agreement::tolerance);
   const double limit = context.real("max_relative_error");
-  return for_every_matrix(
-      context, Fp8Granularity::tensor, 128,
-      [&](const Matrix& m, const Fp8Layout& layout, const RoundTripError& e) -> std::optional<Verdict> {
-        if (context.compare().at_most(e.pooled, limit, m.name + "'s relative error")) return std::nullopt;
-        context.measure("relative_error", e.pooled);
-        return worker::refuted(fmt::format("{} [{}, {}]: {}", m.name, m.rows, m.cols, context.compare().mismatch()->detail),
-                               counterexample_of(m, layout.granularity, e));
+  const auto model = read_model(context);
+  if (!model) return absent();
+  auto& compare = context.compare();
+  Summary summary;
+  // All matrices are gone through, so that the figure reported is the model's and not one matrix's.
+  std::optional<Verdict> first;
+  const auto problem = for_every_matrix(
+      context, *model, Fp8Granularity::tensor, 128, summary,
+      [&](const Matrix& m, const Fp8Layout& layout,
+          const RoundTripError& e) -> std::optional<Verdict> {
+        if (compare.at_most(e.pooled, limit, "relative error") || first) return std::nullopt;
+        first = worker::refuted(
+            fmt::format("{} [{}, {}]: {}", m.name, m.rows, m.cols, compare.mismatch()->detail),
+            counterexample_of(m, layout.granularity, e));
+        return std::nullopt;
       });
+  if (problem) return *problem;
+  summary.measure(context, to_string(Fp8Granularity::tensor));
+  return first.value_or(worker::survived());
 }
 
 Verdict fp8_band_fixture(Context& context) {
@@ -149,19 +208,13 @@ Verdict fp8_band_fixture(Context& context) {
   context.agreement(Agreement::tolerance);
   const worker::Band band = context.band("band");
   const std::size_t block = context.count("block");
+  const auto granularities = granularities_of(context);
+  const auto model = read_model(context);
+  if (!model) return absent();
   Sha256 digest;
-  for (Fp8Granularity granularity : granularities_of(context)) {
-    Verdict verdict = for_every_matrix(
-        context, granularity, block,
-        [&](const Matrix& m, const Fp8Layout& layout, const RoundTripError& e) -> std::optional<Verdict> {
-          const std::string where = fmt::format("{}, per {}", m.name, to_string(granularity));
-          if (auto declined = without_power(e.pooled, m.values.values(), layout, band.low, where)) return declined;
-          digest.field(m.name).field(to_string(granularity)).value(Value(e.pooled));
-          if (context.compare().in_band(e.pooled, band.low, band.high, "relative error")) return std::nullopt;
-          return worker::refuted(where + ": " + context.compare().mismatch()->detail,
-                                 counterexample_of(m, granularity, e));
-        });
-    if (!std::holds_alternative<Survived>(verdict)) return verdict;
+  for (Fp8Granularity granularity : granularities) {
+    if (auto verdict = judge_band(context, *model, granularity, block, band, digest))
+      return *verdict;
   }
   context.result(digest.finish());
   return worker::survived();

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "falsifiers/crux_b_11/checks.hpp"
-#include "fixtures/mutants/capability_mutants.hpp"
 #include "falsifiers/crux_b_11/support.hpp"
+#include "fixtures/mutants/capability_mutants.hpp"
 #include "harness/worker/errors.hpp"
 #include "kernels/fp8.hpp"
 
@@ -19,11 +19,14 @@ using worker::Context;
 
 mutants::CapabilityFunctions functions_of(const Context& context) {
   if (context.job().arm != Arm::mutant) return {fp8_gate, fp8_capability};
-  if (const auto* mutant = mutants::capability_mutant(context.job().mutant.text)) return mutant->functions;
-  throw worker::JobError("there is no capability mutant called `" + context.job().mutant.text + "`");
+  if (const auto* mutant = mutants::capability_mutant(context.job().mutant.text))
+    return mutant->functions;
+  throw worker::JobError("there is no capability mutant called `" + context.job().mutant.text +
+                         "`");
 }
 
-/// Calls `check(sm)` for 0 … highest_sm, or for the replay's alone; it returns false at the first that is wrong.
+/// Calls `check(sm)` for 0 … highest_sm, or for the replay's alone; it returns false at the first
+/// that is wrong.
 template <class Check>
 Verdict for_every_sm(Context& context, Check check) {
   context.domain(Domain::exhaustive);
@@ -49,8 +52,11 @@ Verdict fp8_gate_all(Context& context) {
   const auto capable_from = static_cast<int>(context.count("capable_from"));
   const auto functions = functions_of(context);
   return for_every_sm(context, [&](int sm) {
-    const Fp8Gate want = sm == 0 ? Fp8Gate::not_measured : sm >= capable_from ? Fp8Gate::capable : Fp8Gate::incapable;
-    return context.compare().equal(static_cast<std::uint64_t>(functions.gate(sm)), static_cast<std::uint64_t>(want),
+    const Fp8Gate want = sm == 0              ? Fp8Gate::not_measured
+                         : sm >= capable_from ? Fp8Gate::capable
+                                              : Fp8Gate::incapable;
+    return context.compare().equal(static_cast<std::uint64_t>(functions.gate(sm)),
+                                   static_cast<std::uint64_t>(want),
                                    "gate (0 capable, 1 incapable, 2 not measured)");
   });
 }
@@ -62,7 +68,8 @@ Verdict fp8_capability_all(Context& context) {
   auto& compare = context.compare();
   return for_every_sm(context, [&](int sm) {
     const Fp8Capability got = functions.capability(sm);
-    return compare.equal(got.measured, sm != 0, "measured") && compare.equal(got.convert, true, "converts") &&
+    return compare.equal(got.measured, sm != 0, "measured") &&
+           compare.equal(got.convert, true, "converts") &&
            compare.equal(got.weight_only, sm >= weight_only, "serves weight-only") &&
            compare.equal(got.native_gemm, sm >= native_gemm, "multiplies natively");
   });

@@ -14,15 +14,16 @@ Verdict fp8_encode_bf16_all(worker::Context& context);
 /// All 2^32 f32 values encoded, byte for byte against the oracle's runs.
 Verdict fp8_encode_f32_all(worker::Context& context);
 
-/// Codes, scales and dequantised values of generated tensors, bit for bit, per tensor, channel and block.
+/// Codes, scales and dequantised values of generated tensors, bit for bit, per tensor, channel and
+/// block.
 Verdict fp8_quantize_exact(worker::Context& context);
 /// Every dequantised element within half a step of its code, times the scale.
 Verdict fp8_element_bound(worker::Context& context);
 /// Tensors with NaN or infinity are refused: the first bad index is named, nothing is written.
 Verdict fp8_refuses_non_finite(worker::Context& context);
 
-/// The relative Frobenius error of a round trip, pooled and per row, inside a two-sided band: on generated
-/// distributions, and on a real model's weights.
+/// The relative Frobenius error of a round trip, pooled and per row, inside a two-sided band: on
+/// generated distributions, and on a real model's weights.
 Verdict fp8_band_generated(worker::Context& context);
 Verdict fp8_band_fixture(worker::Context& context);
 /// The published one-sided limit on the same weights.

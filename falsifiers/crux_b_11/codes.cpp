@@ -20,7 +20,8 @@ using worker::Context;
 using worker::GuardedOutput;
 using worker::WatchedInput;
 
-using EncodeHalf = void (worker::Fp8Subject::*)(std::span<const std::uint16_t>, std::span<std::uint8_t>, Fp8Mode);
+using EncodeHalf = void (worker::Fp8Subject::*)(std::span<const std::uint16_t>,
+                                                std::span<std::uint8_t>, Fp8Mode);
 
 std::vector<std::uint16_t> all_half_patterns() {
   std::vector<std::uint16_t> all(1u << 16);
@@ -28,7 +29,8 @@ std::vector<std::uint16_t> all_half_patterns() {
   return all;
 }
 
-/// Both half precisions differ in the encoder and in how a pattern widens to f32, and in nothing else.
+/// Both half precisions differ in the encoder and in how a pattern widens to f32, and in nothing
+/// else.
 template <class Widen>
 Verdict encode_half_all(Context& context, EncodeHalf encode, Widen widen) {
   context.domain(Domain::exhaustive);
@@ -43,9 +45,11 @@ Verdict encode_half_all(Context& context, EncodeHalf encode, Widen widen) {
     got.reset(in.size());
     (subject.get()->*encode)(in, got.span(), mode);
     context.add_cases(in.size());
-    if (const auto v = worker::first_violation(got, watched)) return refuted_by(*v, describe(mode), to_value(mode));
+    if (const auto v = worker::first_violation(got, watched))
+      return refuted_by(*v, describe(mode), to_value(mode));
     for (std::size_t i = 0; i < in.size(); ++i) want[i] = oracle_code(widen(in[i]), mode);
-    if (!context.compare().bytes(got.span(), want)) return refuted_by(context.compare(), describe(mode), to_value(mode));
+    if (!context.compare().bytes(got.span(), want))
+      return refuted_by(context.compare(), describe(mode), to_value(mode));
     digest.bytes(got.span().data(), got.span().size());
   }
   context.result(digest.finish());
@@ -72,8 +76,10 @@ Verdict fp8_decode_all(Context& context) {
     const std::string name(to_string(format));
     if (const auto v = worker::first_violation(got, watched)) return refuted_by(*v, name, where);
     for (std::size_t i = 0; i < codes.size(); ++i) want[i] = oracle_value(codes[i], format);
-    // Which quiet NaN a NaN code becomes is not part of the claim; that it is one, and its sign, is.
-    if (!context.compare().bits_nan_by_class(got.span(), want)) return refuted_by(context.compare(), name, where);
+    // Which quiet NaN a NaN code becomes is not part of the claim; that it is one, and its sign,
+    // is.
+    if (!context.compare().bits_nan_by_class(got.span(), want))
+      return refuted_by(context.compare(), name, where);
     digest.bytes(want.data(), want.size() * sizeof(float));
   }
   context.result(digest.finish());

@@ -1,4 +1,5 @@
-// Whole tensors: scales and codes bit for bit, the bound of every element, and the inputs that must be refused.
+// Whole tensors: scales and codes bit for bit, the bound of every element, and the inputs that must
+// be refused.
 
 #include <algorithm>
 #include <bit>
@@ -34,7 +35,8 @@ CaseSpace space_of(Context& context) {
   CaseSpace space;
   for (const std::string& name : context.words("families")) {
     const auto family = worker::family_from(name);
-    if (!family) throw worker::JobError(fmt::format("`{}` is no family of generated tensors", name));
+    if (!family)
+      throw worker::JobError(fmt::format("`{}` is no family of generated tensors", name));
     space.families.push_back(*family);
   }
   space.max_rows = static_cast<std::uint32_t>(context.count("max_rows"));
@@ -49,7 +51,8 @@ class RoundTrip {
  public:
   explicit RoundTrip(worker::Fp8Subject& subject) : subject_(subject) {}
 
-  /// What broke a rule that is not about values: a band, a changed input, a status. Empty if nothing did.
+  /// What broke a rule that is not about values: a band, a changed input, a status. Empty if
+  /// nothing did.
   std::optional<CaseFailed> run(std::span<const float> w, const Fp8Layout& layout, Fp8Mode mode) {
     watched_.reset(w);
     codes_.reset(layout.size());
@@ -57,7 +60,8 @@ class RoundTrip {
     values_.reset(layout.size());
     const auto q = subject_.quantize(w, layout, mode, codes_.span(), scales_.span());
     if (q.status != Fp8Status::ok) return unexpected("quantize", q.status);
-    const auto d = subject_.dequantize(codes_.span(), scales_.span(), layout, mode.format, values_.span());
+    const auto d =
+        subject_.dequantize(codes_.span(), scales_.span(), layout, mode.format, values_.span());
     if (d.status != Fp8Status::ok) return unexpected("dequantize", d.status);
     if (const auto v = worker::first_violation(codes_, scales_, values_, watched_)) {
       return CaseFailed{v->message, v->buffer, std::nullopt};
@@ -71,7 +75,8 @@ class RoundTrip {
 
  private:
   static CaseFailed unexpected(const char* step, Fp8Status status) {
-    return {fmt::format("{} refuses a sound tensor (status {})", step, static_cast<int>(status)), step, std::nullopt};
+    return {fmt::format("{} refuses a sound tensor (status {})", step, static_cast<int>(status)),
+            step, std::nullopt};
   }
 
   worker::Fp8Subject& subject_;
@@ -87,7 +92,9 @@ struct Variant {
   std::size_t block;
 
   Fp8Layout layout(const TensorCase& c) const { return {c.rows, c.cols, granularity, block}; }
-  std::string describe() const { return fmt::format("{}, per {}", falsifiers::describe(mode), to_string(granularity)); }
+  std::string describe() const {
+    return fmt::format("{}, per {}", falsifiers::describe(mode), to_string(granularity));
+  }
 };
 
 std::vector<Variant> variants_of(Context& context) {
@@ -118,9 +125,10 @@ Verdict for_all_variants(Context& context, CheckVariant check_variant) {
                                 });
 }
 
-/// The scale that a bound is measured in is the definition's, not the subject's own: a wrong scale must not widen it.
-void element_bounds(std::span<const float> w, const Fp8Layout& layout, Fp8Format format, double slack,
-                    std::vector<double>& bound) {
+/// The scale that a bound is measured in is the definition's, not the subject's own: a wrong scale
+/// must not widen it.
+void element_bounds(std::span<const float> w, const Fp8Layout& layout, Fp8Format format,
+                    double slack, std::vector<double>& bound) {
   const std::size_t group = group_size(layout);
   bound.resize(w.size());
   for (std::size_t g = 0; g < layout.scale_count(); ++g) {
@@ -128,7 +136,8 @@ void element_bounds(std::span<const float> w, const Fp8Layout& layout, Fp8Format
     for (std::size_t i = g * group; i < (g + 1) * group; ++i) {
       const double x = std::fabs(static_cast<double>(w[i]));
       // The last term is what a product rounds by where floats are subnormal.
-      bound[i] = half_step(x / scale, format) * scale + slack * x + std::numeric_limits<float>::denorm_min();
+      bound[i] = half_step(x / scale, format) * scale + slack * x +
+                 std::numeric_limits<float>::denorm_min();
     }
   }
 }
@@ -152,20 +161,25 @@ Verdict fp8_quantize_exact(Context& context) {
   const auto subject = fp8_subject_of(context);
   RoundTrip trip(*subject);
   auto& compare = context.compare();
-  return for_all_variants(
-      context, [&](const TensorCase& c, std::span<const float> w, const Variant& v) -> std::optional<CaseFailed> {
-        const Fp8Layout layout = v.layout(c);
-        if (auto broken = trip.run(w, layout, v.mode)) return in_variant(v, "", *broken);
-        const Quantized want = reference_quantize(w, layout, v.mode);
-        if (!compare.bits(trip.scales(), want.scales)) {
-          CaseFailed failure = in_variant(v, "scale: ", worker::failed(compare));
-          failure.offender.reset();  // it counts scales, not elements
-          return failure;
-        }
-        if (!compare.bytes(trip.codes(), want.codes)) return in_variant(v, "code: ", worker::failed(compare));
-        if (!compare.bits(trip.values(), want.values)) return in_variant(v, "value: ", worker::failed(compare));
-        return std::nullopt;
-      });
+  return for_all_variants(context,
+                          [&](const TensorCase& c, std::span<const float> w,
+                              const Variant& v) -> std::optional<CaseFailed> {
+                            const Fp8Layout layout = v.layout(c);
+                            if (auto broken = trip.run(w, layout, v.mode))
+                              return in_variant(v, "", *broken);
+                            const Quantized want = reference_quantize(w, layout, v.mode);
+                            if (!compare.bits(trip.scales(), want.scales)) {
+                              CaseFailed failure =
+                                  in_variant(v, "scale: ", worker::failed(compare));
+                              failure.offender.reset();  // it counts scales, not elements
+                              return failure;
+                            }
+                            if (!compare.bytes(trip.codes(), want.codes))
+                              return in_variant(v, "code: ", worker::failed(compare));
+                            if (!compare.bits(trip.values(), want.values))
+                              return in_variant(v, "value: ", worker::failed(compare));
+                            return std::nullopt;
+                          });
 }
 
 Verdict fp8_element_bound(Context& context) {
@@ -175,15 +189,17 @@ Verdict fp8_element_bound(Context& context) {
   RoundTrip trip(*subject);
   auto& compare = context.compare();
   std::vector<double> want, bound;
-  return for_all_variants(
-      context, [&](const TensorCase& c, std::span<const float> w, const Variant& v) -> std::optional<CaseFailed> {
-        const Fp8Layout layout = v.layout(c);
-        if (auto broken = trip.run(w, layout, v.mode)) return in_variant(v, "", *broken);
-        want.assign(w.begin(), w.end());
-        element_bounds(w, layout, v.mode.format, slack, bound);
-        if (compare.within(trip.values(), want, bound)) return std::nullopt;
-        return in_variant(v, "", worker::failed(compare));
-      });
+  return for_all_variants(context,
+                          [&](const TensorCase& c, std::span<const float> w,
+                              const Variant& v) -> std::optional<CaseFailed> {
+                            const Fp8Layout layout = v.layout(c);
+                            if (auto broken = trip.run(w, layout, v.mode))
+                              return in_variant(v, "", *broken);
+                            want.assign(w.begin(), w.end());
+                            element_bounds(w, layout, v.mode.format, slack, bound);
+                            if (compare.within(trip.values(), want, bound)) return std::nullopt;
+                            return in_variant(v, "", worker::failed(compare));
+                          });
 }
 
 Verdict fp8_refuses_non_finite(Context& context) {
@@ -191,7 +207,9 @@ Verdict fp8_refuses_non_finite(Context& context) {
   auto& compare = context.compare();
   std::vector<float> w;
   return for_all_variants(
-      context, [&](const TensorCase& c, std::span<const float> tame, const Variant& v) -> std::optional<CaseFailed> {
+      context,
+      [&](const TensorCase& c, std::span<const float> tame,
+          const Variant& v) -> std::optional<CaseFailed> {
         w.assign(tame.begin(), tame.end());
         const std::size_t first = spoil(c, w);
         const Fp8Layout layout = v.layout(c);
@@ -209,10 +227,12 @@ Verdict fp8_refuses_non_finite(Context& context) {
           return in_variant(v, "", CaseFailed{broken->message, broken->buffer, std::nullopt});
         }
         if (!compare.equal(static_cast<std::uint64_t>(result.status),
-                           static_cast<std::uint64_t>(Fp8Status::non_finite), "status: refused as non-finite")) {
+                           static_cast<std::uint64_t>(Fp8Status::non_finite),
+                           "status: refused as non-finite")) {
           return fail("");
         }
-        if (!compare.equal(result.index, first, "index of the first non-finite value")) return fail("");
+        if (!compare.equal(result.index, first, "index of the first non-finite value"))
+          return fail("");
         if (!compare.bytes(codes.span(), untouched.span())) return fail("wrote codes: ");
         if (!compare.bits(scales.span(), untouched_scales.span())) return fail("wrote scales: ");
         return std::nullopt;

@@ -13,9 +13,12 @@ using namespace kernels;
 
 std::size_t group_size(const Fp8Layout& layout) {
   switch (layout.granularity) {
-    case Fp8Granularity::tensor: return layout.size();
-    case Fp8Granularity::channel: return layout.cols;
-    case Fp8Granularity::block: return layout.block;
+    case Fp8Granularity::tensor:
+      return layout.size();
+    case Fp8Granularity::channel:
+      return layout.cols;
+    case Fp8Granularity::block:
+      return layout.block;
   }
   return 0;
 }
@@ -45,7 +48,8 @@ double half_step(double x, Fp8Format format) {
   const int mantissa_bits = format == Fp8Format::e4m3 ? 3 : 2;
   const int least_exponent = format == Fp8Format::e4m3 ? -6 : -14;
   const int top_exponent = format == Fp8Format::e4m3 ? 8 : 15;
-  const int exponent = x == 0 ? least_exponent : std::clamp(std::ilogb(x), least_exponent, top_exponent);
+  const int exponent =
+      x == 0 ? least_exponent : std::clamp(std::ilogb(x), least_exponent, top_exponent);
   return std::ldexp(1.0, exponent - mantissa_bits - 1);
 }
 

@@ -34,14 +34,16 @@ struct Vocabulary {
   }
 };
 
-constexpr Vocabulary<Fp8Format, 2> kFormats = {"formats", {{{"e4m3", Fp8Format::e4m3}, {"e5m2", Fp8Format::e5m2}}}};
+constexpr Vocabulary<Fp8Format, 2> kFormats = {
+    "formats", {{{"e4m3", Fp8Format::e4m3}, {"e5m2", Fp8Format::e5m2}}}};
 constexpr Vocabulary<Fp8Overflow, 2> kOverflows = {
     "overflow", {{{"satfinite", Fp8Overflow::satfinite}, {"nonsat", Fp8Overflow::nonsat}}}};
 constexpr Vocabulary<Fp8Rounding, 2> kRoundings = {
     "rounding", {{{"ties_even", Fp8Rounding::ties_even}, {"ties_lower", Fp8Rounding::ties_lower}}}};
-constexpr Vocabulary<Fp8Granularity, 3> kGranularities = {
-    "granularities",
-    {{{"tensor", Fp8Granularity::tensor}, {"channel", Fp8Granularity::channel}, {"block", Fp8Granularity::block}}}};
+constexpr Vocabulary<Fp8Granularity, 3> kGranularities = {"granularities",
+                                                          {{{"tensor", Fp8Granularity::tensor},
+                                                            {"channel", Fp8Granularity::channel},
+                                                            {"block", Fp8Granularity::block}}}};
 
 /// A word of the replayed counterexample, or nothing if this is no replay or it does not say.
 std::optional<std::string> replayed_word(const Context& context, const char* member) {
@@ -51,7 +53,8 @@ std::optional<std::string> replayed_word(const Context& context, const char* mem
 }
 
 template <class Enum, std::size_t n>
-std::vector<Enum> listed(Context& context, const Vocabulary<Enum, n>& vocabulary, const char* member) {
+std::vector<Enum> listed(Context& context, const Vocabulary<Enum, n>& vocabulary,
+                         const char* member) {
   std::vector<std::string> words = context.words(vocabulary.parameter);
   if (const auto word = replayed_word(context, member)) words = {*word};
   std::vector<Enum> all;
@@ -61,7 +64,9 @@ std::vector<Enum> listed(Context& context, const Vocabulary<Enum, n>& vocabulary
 
 }  // namespace
 
-std::vector<Fp8Format> formats_of(Context& context) { return listed(context, kFormats, "format"); }
+std::vector<Fp8Format> formats_of(Context& context) {
+  return listed(context, kFormats, "format");
+}
 
 std::vector<Fp8Granularity> granularities_of(Context& context) {
   return listed(context, kGranularities, "granularity");
@@ -77,8 +82,12 @@ std::vector<Fp8Mode> modes_of(Context& context) {
   return modes;
 }
 
-std::string_view to_string(Fp8Format format) { return kFormats.name(format); }
-std::string_view to_string(Fp8Granularity granularity) { return kGranularities.name(granularity); }
+std::string_view to_string(Fp8Format format) {
+  return kFormats.name(format);
+}
+std::string_view to_string(Fp8Granularity granularity) {
+  return kGranularities.name(granularity);
+}
 
 Value to_value(Fp8Mode mode) {
   Value v;
@@ -97,21 +106,24 @@ std::uint8_t oracle_code(std::uint32_t f32_bits, Fp8Mode mode) {
   return oracles::fp8_encode_bits(
       f32_bits, mode.format == Fp8Format::e4m3 ? oracles::Fp8::e4m3 : oracles::Fp8::e5m2,
       mode.rounding == Fp8Rounding::ties_even ? oracles::Ties::even : oracles::Ties::lower,
-      mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite : oracles::Overflow::nonsat);
+      mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite
+                                              : oracles::Overflow::nonsat);
 }
 
 float oracle_value(std::uint8_t code, Fp8Format format) {
-  return std::bit_cast<float>(
-      oracles::fp8_decode_bits(code, format == Fp8Format::e4m3 ? oracles::Fp8::e4m3 : oracles::Fp8::e5m2));
+  return std::bit_cast<float>(oracles::fp8_decode_bits(
+      code, format == Fp8Format::e4m3 ? oracles::Fp8::e4m3 : oracles::Fp8::e5m2));
 }
 
-Verdict refuted_by(const worker::Comparator& compare, const std::string& where, Value counterexample) {
+Verdict refuted_by(const worker::Comparator& compare, const std::string& where,
+                   Value counterexample) {
   if (!compare.mismatch()) throw std::logic_error("a comparison failed without a mismatch");
   counterexample.set("element", compare.mismatch()->to_value());
   return worker::refuted(where + ": " + compare.mismatch()->sentence(), std::move(counterexample));
 }
 
-Verdict refuted_by(const worker::GuardViolation& violation, const std::string& where, Value counterexample) {
+Verdict refuted_by(const worker::GuardViolation& violation, const std::string& where,
+                   Value counterexample) {
   counterexample.set("buffer", violation.buffer);
   counterexample.set("offset", violation.offset);
   return worker::refuted(where + ": " + violation.message, std::move(counterexample));

@@ -30,9 +30,12 @@ std::string describe(kernels::Fp8Mode mode);
 std::uint8_t oracle_code(std::uint32_t f32_bits, kernels::Fp8Mode mode);
 float oracle_value(std::uint8_t code, kernels::Fp8Format format);
 
-/// A refutation by the comparator's latest mismatch, with `where` in front of it and its members in the counterexample.
-Verdict refuted_by(const worker::Comparator& compare, const std::string& where, Value counterexample);
-Verdict refuted_by(const worker::GuardViolation& violation, const std::string& where, Value counterexample);
+/// A refutation by the comparator's latest mismatch, with `where` in front of it and its members in
+/// the counterexample.
+Verdict refuted_by(const worker::Comparator& compare, const std::string& where,
+                   Value counterexample);
+Verdict refuted_by(const worker::GuardViolation& violation, const std::string& where,
+                   Value counterexample);
 
 /// The element that a replayed counterexample names, if it names one.
 std::optional<std::uint64_t> replayed_index(const worker::Context& context);

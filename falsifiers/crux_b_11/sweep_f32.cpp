@@ -12,6 +12,8 @@
 #include "falsifiers/subjects/fp8_subjects.hpp"
 #include "fixtures/oracles/fp8_oracle.hpp"
 #include "harness/digest/sha256.hpp"
+#include "harness/metrics/run_compare.hpp"
+#include "harness/worker/domains.hpp"
 #include "harness/worker/guarded_buffer.hpp"
 #include "harness/worker/sweep.hpp"
 
@@ -29,51 +31,58 @@ std::vector<Fp8Run> runs_of(Fp8Mode mode) {
   return oracles::fp8_encode_runs(
       mode.format == Fp8Format::e4m3 ? oracles::Fp8::e4m3 : oracles::Fp8::e5m2,
       mode.rounding == Fp8Rounding::ties_even ? oracles::Ties::even : oracles::Ties::lower,
-      mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite : oracles::Overflow::nonsat);
+      mode.overflow == Fp8Overflow::satfinite ? oracles::Overflow::satfinite
+                                              : oracles::Overflow::nonsat);
 }
 
-bool all_equal(const std::uint8_t* p, std::size_t n, std::uint8_t code) {
-  std::uint8_t different = 0;
-  for (std::size_t i = 0; i < n; ++i) different |= static_cast<std::uint8_t>(p[i] ^ code);
-  return different == 0;
-}
-
-/// The first pattern of [first, first + got.size()) whose code is not its run's; with `negated`, whose code is.
-std::optional<std::uint64_t> first_offender(const std::vector<Fp8Run>& runs, std::uint64_t first,
-                                            std::span<const std::uint8_t> got, bool negated) {
-  auto run = std::ranges::lower_bound(runs, first, {}, [](const Fp8Run& r) { return std::uint64_t{r.last}; });
-  for (std::size_t i = 0; i < got.size(); ++run) {
-    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(run->last + std::uint64_t{1} - (first + i), got.size() - i));
-    if (negated || !all_equal(got.data() + i, n, run->code)) {
-      for (std::size_t k = 0; k < n; ++k) {
-        if ((got[i + k] == run->code) == negated) return first + i + k;
-      }
-    }
-    i += n;
+/// The first pattern whose code is its run's: what a negated comparison takes for wrong. It seldom
+/// looks far.
+std::optional<std::size_t> first_match(std::span<const std::uint8_t> got, std::uint64_t first,
+                                       const std::vector<Fp8Run>& runs) {
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const auto run = std::ranges::lower_bound(
+        runs, first + i, {}, [](const Fp8Run& r) { return std::uint64_t{r.last}; });
+    if (got[i] == run->code) return i;
   }
   return std::nullopt;
+}
+
+/// Where codes change.
+std::vector<std::uint64_t> landmarks_of(const std::vector<Fp8Run>& runs) {
+  std::vector<std::uint64_t> all;
+  for (const Fp8Run& run : runs) all.push_back(run.first);
+  return all;
 }
 
 /// Thrown out of a sweep: whichever chunk it was in, there is nothing more to find.
 struct GuardBroken {
   worker::GuardViolation violation;
+  std::size_t cases;  ///< in the chunk that broke it
 };
 
 /// One thread's part: encodes a chunk into guarded memory and compares it with the runs.
 class Checker {
  public:
   Checker(worker::Fp8Subject& subject, Fp8Mode mode, const std::vector<Fp8Run>& runs, bool negated)
-      : subject_(subject), mode_(mode), runs_(runs), negated_(negated), got_("codes", worker::kSweepChunk) {
+      : subject_(subject),
+        mode_(mode),
+        runs_(runs),
+        negated_(negated),
+        got_("codes", worker::kSweepChunk) {
     in_.reserve(worker::kSweepChunk);
   }
 
   std::optional<std::uint64_t> operator()(std::uint64_t first, std::size_t count) {
     in_.resize(count);
-    for (std::size_t i = 0; i < count; ++i) in_[i] = std::bit_cast<float>(static_cast<std::uint32_t>(first + i));
+    worker::fill_patterns(static_cast<std::uint32_t>(first), in_);
     if (got_.span().size() != count) got_.reset(count);
     subject_.encode_range(static_cast<std::uint32_t>(first), in_, got_.span(), mode_);
-    if (const auto v = got_.violation()) throw GuardBroken{*v};
-    return first_offender(runs_, first, got_.span(), negated_);
+    if (const auto v = got_.violation()) throw GuardBroken{*v, count};
+    const auto pattern = static_cast<std::uint32_t>(first);
+    const auto index =
+        negated_ ? first_match(got_.span(), first, runs_)
+                 : metrics::first_mismatch_against_runs<Fp8Run>(got_.span(), pattern, runs_);
+    return index ? std::optional(first + *index) : std::nullopt;
   }
 
  private:
@@ -85,13 +94,16 @@ class Checker {
   worker::GuardedOutput<std::uint8_t> got_;
 };
 
-/// The chunk that holds a pattern, so that it is reported and replayed in the company in which it was found.
-std::uint64_t chunk_begin(std::uint64_t pattern) { return pattern / worker::kSweepChunk * worker::kSweepChunk; }
+/// The chunk that holds a pattern, so that it is reported and replayed in the company in which it
+/// was found.
+std::uint64_t chunk_begin(std::uint64_t pattern) {
+  return pattern / worker::kSweepChunk * worker::kSweepChunk;
+}
 
 Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t pattern) {
   std::vector<float> in(worker::kSweepChunk);
   const std::uint64_t first = chunk_begin(pattern);
-  for (std::size_t i = 0; i < in.size(); ++i) in[i] = std::bit_cast<float>(static_cast<std::uint32_t>(first + i));
+  worker::fill_patterns(static_cast<std::uint32_t>(first), in);
   worker::GuardedOutput<std::uint8_t> codes("codes", in.size());
   subject.encode_range(static_cast<std::uint32_t>(first), in, codes.span(), mode);
 
@@ -105,32 +117,54 @@ Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t patt
   element.set("got", got);
   element.set("want", want);
   counterexample.set("element", std::move(element));
-  return worker::refuted(fmt::format("{}: {} encodes as {}, want {}", describe(mode), worker::exact(x), got, want),
-                         std::move(counterexample));
+  return worker::refuted(
+      fmt::format("{}: {} encodes as {}, want {}", describe(mode), worker::exact(x), got, want),
+      std::move(counterexample));
 }
 
-/// All modes in turn; `digest` takes in what was found.
-Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, Sha256& digest) {
+/// One mode with what its codes must be.
+struct Task {
+  Fp8Mode mode;
+  std::vector<Fp8Run> runs;
+};
+
+/// All modes in turn: first where codes change, in every mode, then everything.
+Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, const std::vector<Task>& tasks) {
   const bool negated = context.compare().negated();
   const auto only = replayed_index(context);
   const std::uint64_t begin = only ? chunk_begin(*only) : 0;
   const std::uint64_t end = only ? begin + worker::kSweepChunk : kPatterns;
-  for (Fp8Mode mode : modes_of(context)) {
-    const std::vector<Fp8Run> runs = runs_of(mode);
-    const auto result = worker::sweep(begin, end, context.threads(), [&]() -> ChunkCheck {
-      return [checker = std::make_shared<Checker>(subject, mode, runs, negated)](
-                 std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
-    });
-    const std::uint64_t reached = result.smallest ? *result.smallest - begin + 1 : result.checked;
-    context.add_cases(reached);
-    context.compare().add_equal(reached);
-    if (result.smallest) return refutation(subject, mode, *result.smallest);
-    // Every one of the 2^32 codes was just seen to equal its run's, so the runs are the result, and quick to hash.
-    for (const Fp8Run& run : runs) {
-      digest.field(std::uint64_t{run.first}).field(std::uint64_t{run.last}).field(std::uint64_t{run.code});
+  for (const bool everything : {false, true}) {
+    for (const Task& task : tasks) {
+      const auto make_checker = [&]() -> ChunkCheck {
+        return [checker = std::make_shared<Checker>(subject, task.mode, task.runs, negated)](
+                   std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
+      };
+      const auto result = everything ? worker::sweep(begin, end, context.threads(), make_checker)
+                                     : worker::sweep_around(landmarks_of(task.runs), begin, end,
+                                                            context.threads(), make_checker);
+      // What survives is counted once, by the sweep of everything.
+      const bool counts = everything || result.smallest;
+      context.add_cases(counts ? result.checked : 0);
+      context.compare().add_equal(counts ? result.checked : 0);
+      if (result.smallest) return refutation(subject, task.mode, *result.smallest);
     }
   }
   return worker::survived();
+}
+
+/// Every one of the 2^32 codes was seen to equal its run's, so the runs are the result, and quick
+/// to hash.
+Digest digest_of(const std::vector<Task>& tasks) {
+  Sha256 digest;
+  for (const Task& task : tasks) {
+    for (const Fp8Run& run : task.runs) {
+      digest.field(std::uint64_t{run.first})
+          .field(std::uint64_t{run.last})
+          .field(std::uint64_t{run.code});
+    }
+  }
+  return digest.finish();
 }
 
 }  // namespace
@@ -139,12 +173,14 @@ Verdict fp8_encode_f32_all(Context& context) {
   context.domain(Domain::exhaustive);
   context.agreement(Agreement::bytewise);
   const auto subject = fp8_subject_of(context);
+  std::vector<Task> tasks;
+  for (Fp8Mode mode : modes_of(context)) tasks.push_back({mode, runs_of(mode)});
   try {
-    Sha256 digest;
-    Verdict verdict = sweep_modes(context, *subject, digest);
-    if (std::holds_alternative<Survived>(verdict)) context.result(digest.finish());
+    Verdict verdict = sweep_modes(context, *subject, tasks);
+    if (std::holds_alternative<Survived>(verdict)) context.result(digest_of(tasks));
     return verdict;
   } catch (const GuardBroken& broken) {
+    context.add_cases(broken.cases);
     return refuted_by(broken.violation, "encode", Value::Map{});
   }
 }

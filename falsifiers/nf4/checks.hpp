@@ -6,13 +6,14 @@
 
 namespace refute::falsifiers {
 
-/// The published limit on the normalised error of a round trip of N(0, 1), and the three bands that amend it.
+/// The published limit on the normalised error of a round trip of N(0, 1), and the three bands that
+/// amend it.
 Verdict nf4_error_limit(worker::Context& context);
 Verdict nf4_error_bands(worker::Context& context);
 
 /// All 16 codes dequantised, bit for bit.
 Verdict nf4_table_exact(worker::Context& context);
-/// Every f32 in [-1, 1] decided, by thresholds and by distance.
+/// Every f32 in [-1, 1] from a least magnitude on decided, by thresholds and by distance.
 Verdict nf4_decisions_all(worker::Context& context);
 /// Codes, scales and values of generated tensors, bit for bit, edge blocks among them.
 Verdict nf4_quantize_exact(worker::Context& context);
@@ -26,7 +27,8 @@ Verdict nf4_compression(worker::Context& context);
 /// Packed bytes in both nibble orders, and the way back.
 Verdict nf4_packing(worker::Context& context);
 
-/// The GEMM against the plain f32 one, against f64 under a derived bound, and on small integers exactly.
+/// The GEMM against the plain f32 one, against f64 under a derived bound, and on small integers
+/// exactly.
 Verdict nf4_gemm_parity(worker::Context& context);
 Verdict nf4_gemm_bound(worker::Context& context);
 Verdict nf4_gemm_integers(worker::Context& context);

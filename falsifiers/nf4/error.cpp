@@ -1,5 +1,7 @@
 // The error of a round trip of N(0, 1): as it was published, and as it is.
 
+#include "harness/metrics/error.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +11,6 @@
 #include "falsifiers/nf4/support.hpp"
 #include "falsifiers/subjects/nf4_subjects.hpp"
 #include "harness/digest/sha256.hpp"
-#include "harness/metrics/error.hpp"
 #include "harness/worker/domains.hpp"
 #include "harness/worker/expand.hpp"
 #include "harness/worker/guarded_buffer.hpp"
@@ -35,10 +36,12 @@ std::vector<float> normal_weights(Context& context, std::size_t rows, std::size_
   return w;
 }
 
-Nf4Error round_trip(worker::Nf4Subject& subject, std::span<const float> w, std::size_t rows, std::size_t cols) {
+Nf4Error round_trip(worker::Nf4Subject& subject, std::span<const float> w, std::size_t rows,
+                    std::size_t cols) {
   worker::GuardedOutput<std::uint8_t> codes("codes", w.size());
   worker::GuardedOutput<float> absmax("absmax", w.size() / kNf4Block), values("values", w.size());
-  const auto q = subject.quantize(w, rows, cols, Nf4Decision::thresholds, codes.span(), absmax.span());
+  const auto q =
+      subject.quantize(w, rows, cols, Nf4Decision::thresholds, codes.span(), absmax.span());
   const auto d = subject.dequantize(codes.span(), absmax.span(), rows, cols, values.span());
   Nf4Error e;
   if (q.status != Nf4Status::ok || d.status != Nf4Status::ok) e.problem = "refuses a sound tensor";
@@ -47,10 +50,12 @@ Nf4Error round_trip(worker::Nf4Subject& subject, std::span<const float> w, std::
   if (!relative.defined()) e.problem = "gives values that are not finite";
   if (!e.problem.empty()) return e;
   e.relative_l2 = relative.value();
-  const Nf4Reference reference = nf4_reference(w, Nf4Decision::thresholds);  // whose absmax normalises
+  const Nf4Reference reference =
+      nf4_reference(w, Nf4Decision::thresholds);  // whose absmax normalises
   double sum = 0;
   for (std::size_t i = 0; i < w.size(); ++i) {
-    const double error = std::fabs(static_cast<double>(values.span()[i]) - w[i]) / reference.absmax[i / kNf4Block];
+    const double error =
+        std::fabs(static_cast<double>(values.span()[i]) - w[i]) / reference.absmax[i / kNf4Block];
     sum += error;
     if (error > e.max) e.max = error, e.worst = i;
   }
@@ -79,13 +84,15 @@ Verdict nf4_error_limit(Context& context) {
   context.add_cases(1);
   if (!e.problem.empty()) return worker::refuted(e.problem, counterexample_of(context, e, w));
   context.measure("max_normalised_error", e.max);
-  if (context.compare().at_most(e.max, limit, "largest normalised error")) return worker::survived();
+  if (context.compare().at_most(e.max, limit, "largest normalised error"))
+    return worker::survived();
   return worker::refuted(context.compare().mismatch()->detail, counterexample_of(context, e, w));
 }
 
 Verdict nf4_error_bands(Context& context) {
   context.agreement(Agreement::tolerance);
-  const worker::Band max = context.band("max_normalised_error"), mean = context.band("mean_normalised_error"),
+  const worker::Band max = context.band("max_normalised_error"),
+                     mean = context.band("mean_normalised_error"),
                      relative = context.band("relative_l2");
   const std::size_t rows = context.count("rows"), cols = context.count("cols");
   const std::vector<float> w = normal_weights(context, rows, cols);

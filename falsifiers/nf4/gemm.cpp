@@ -1,4 +1,5 @@
-// C[m, n] = A[m, k] · Q[n, k]ᵀ with packed Q. The generated tensor is the weights [n, k]; A follows from the case's seed.
+// C[m, n] = A[m, k] · Q[n, k]ᵀ with packed Q. The generated tensor is the weights [n, k]; A follows
+// from the case's seed.
 
 #include <algorithm>
 #include <cmath>
@@ -34,7 +35,9 @@ struct Problem {
   Nf4Reference q;
 };
 
-std::size_t rows_of_a(const TensorCase& c, std::uint64_t max_m) { return 1 + worker::derive_seed(c.seed, 1) % max_m; }
+std::size_t rows_of_a(const TensorCase& c, std::uint64_t max_m) {
+  return 1 + worker::derive_seed(c.seed, 1) % max_m;
+}
 
 Problem normal_problem(const TensorCase& c, std::span<const float> w, std::uint64_t max_m) {
   Problem p{rows_of_a(c, max_m), c.rows, c.cols, {}, nf4_reference(w, Nf4Decision::thresholds)};
@@ -43,18 +46,22 @@ Problem normal_problem(const TensorCase& c, std::span<const float> w, std::uint6
   return p;
 }
 
-/// Codes 0, 7 and 15 are -1, 0 and 1; with whole scales and whole A every product and partial sum is a whole number that
-/// f32 holds, in any order of adding. What differs then is an index, never a rounding.
+/// Codes 0, 7 and 15 are -1, 0 and 1; with whole scales and whole A every product and partial sum
+/// is a whole number that f32 holds, in any order of adding. What differs then is an index, never a
+/// rounding.
 Problem integer_problem(const TensorCase& c, std::uint64_t max_m) {
   constexpr std::uint8_t kCodes[] = {0, 7, 15};
   Problem p{rows_of_a(c, max_m), c.rows, c.cols, {}, {}};
   p.a.resize(p.m * p.k);
-  p.q = {std::vector<std::uint8_t>(c.size()), std::vector<float>(c.size() / kNf4Block), std::vector<float>(c.size())};
+  p.q = {std::vector<std::uint8_t>(c.size()), std::vector<float>(c.size() / kNf4Block),
+         std::vector<float>(c.size())};
   for (std::size_t i = 0; i < p.a.size(); ++i) {
-    p.a[i] = static_cast<float>(worker::word_at(c.seed, 3, static_cast<std::uint32_t>(i)) % 17) - 8.0f;
+    p.a[i] =
+        static_cast<float>(worker::word_at(c.seed, 3, static_cast<std::uint32_t>(i)) % 17) - 8.0f;
   }
   for (std::size_t b = 0; b < p.q.absmax.size(); ++b) {
-    p.q.absmax[b] = static_cast<float>(1 + worker::word_at(c.seed, 4, static_cast<std::uint32_t>(b)) % 8);
+    p.q.absmax[b] =
+        static_cast<float>(1 + worker::word_at(c.seed, 4, static_cast<std::uint32_t>(b)) % 8);
   }
   for (std::size_t i = 0; i < c.size(); ++i) {
     p.q.codes[i] = kCodes[worker::word_at(c.seed, 5, static_cast<std::uint32_t>(i)) % 3];
@@ -66,22 +73,26 @@ Problem integer_problem(const TensorCase& c, std::uint64_t max_m) {
 /// Compares a result of the subject; empty if it is right.
 using Judge = std::function<std::optional<CaseFailed>(const Problem&, std::span<const float>)>;
 
-Verdict check_gemm(Context& context, const std::function<Problem(const TensorCase&, std::span<const float>)>& pose,
+Verdict check_gemm(Context& context,
+                   const std::function<Problem(const TensorCase&, std::span<const float>)>& pose,
                    const Judge& judge) {
   const auto subject = nf4_subject_of(context);
   const auto layouts = layouts_of(context);
+  worker::CaseSpace space = nf4_space_of(context);
+  space.max_specials = 0;  // the claims speak of weights in their usual range
   return worker::check_property(
-      context, context.count("cases"), nf4_space_of(context),
+      context, context.count("cases"), space,
       [&](const TensorCase& c, std::span<const float> w) -> CaseResult {
         const Problem p = pose(c, w);
         for (Nf4Layout layout : layouts) {
           GuardedOutput<float> got("c", p.m * p.n);
-          const auto result =
-              subject->gemm(p.a, nf4_reference_packed(p.q, layout), p.m, p.n, p.k, layout, got.span());
+          const auto result = subject->gemm(p.a, nf4_reference_packed(p.q, layout), p.m, p.n, p.k,
+                                            layout, got.span());
           if (const auto v = got.violation()) return nf4_failed(v->message);
           if (result.status != Nf4Status::ok) return nf4_failed("refuses a sound shape");
           if (auto failure = judge(p, got.span())) {
-            failure->message = fmt::format("[{}, {}, {}], {}: {}", p.m, p.n, p.k, to_string(layout), failure->message);
+            failure->message = fmt::format("[{}, {}, {}], {}: {}", p.m, p.n, p.k, to_string(layout),
+                                           failure->message);
             failure->offender.reset();  // an element of C, not of the weights
             return *failure;
           }
@@ -97,7 +108,8 @@ Verdict nf4_gemm_parity(Context& context) {
   const double limit = context.real("max_abs_error");
   const std::uint64_t max_m = context.count("max_m");
   return check_gemm(
-      context, [&](const TensorCase& c, std::span<const float> w) { return normal_problem(c, w, max_m); },
+      context,
+      [&](const TensorCase& c, std::span<const float> w) { return normal_problem(c, w, max_m); },
       [&](const Problem& p, std::span<const float> got) -> std::optional<CaseFailed> {
         std::vector<float> plain(got.size());
         cpu_scalar::naive_gemm(p.a, p.q.values, p.m, p.n, p.k, plain);
@@ -112,7 +124,8 @@ Verdict nf4_gemm_bound(Context& context) {
   const double lambda = context.real("lambda"), unit = context.real("unit_roundoff");
   const std::uint64_t max_m = context.count("max_m");
   return check_gemm(
-      context, [&](const TensorCase& c, std::span<const float> w) { return normal_problem(c, w, max_m); },
+      context,
+      [&](const TensorCase& c, std::span<const float> w) { return normal_problem(c, w, max_m); },
       [&](const Problem& p, std::span<const float> got) -> std::optional<CaseFailed> {
         const oracles::GemmF64 want = oracles::gemm_f64(p.a, p.q.values, p.m, p.n, p.k);
         metrics::ComponentwiseBound rule;
@@ -120,7 +133,8 @@ Verdict nf4_gemm_bound(Context& context) {
         rule.lambda = lambda;
         rule.terms = p.k;
         std::vector<double> bound(got.size());
-        for (std::size_t i = 0; i < bound.size(); ++i) bound[i] = rule.at(want.value[i], want.term_norm[i]);
+        for (std::size_t i = 0; i < bound.size(); ++i)
+          bound[i] = rule.at(want.value[i], want.term_norm[i]);
         if (context.compare().within(got, want.value, bound)) return std::nullopt;
         return worker::failed(context.compare());
       });
@@ -130,7 +144,8 @@ Verdict nf4_gemm_integers(Context& context) {
   context.agreement(Agreement::bytewise);
   const std::uint64_t max_m = context.count("max_m");
   return check_gemm(
-      context, [&](const TensorCase& c, std::span<const float>) { return integer_problem(c, max_m); },
+      context,
+      [&](const TensorCase& c, std::span<const float>) { return integer_problem(c, max_m); },
       [&](const Problem& p, std::span<const float> got) -> std::optional<CaseFailed> {
         const oracles::GemmF64 exact = oracles::gemm_f64(p.a, p.q.values, p.m, p.n, p.k);
         const std::vector<float> want(exact.value.begin(), exact.value.end());

@@ -20,8 +20,8 @@ using worker::Context;
 using worker::GuardedOutput;
 using worker::TensorCase;
 
-/// A row-major matrix in which every block along a row has a largest magnitude of its own, so that blocks along any other
-/// axis, or across rows, show in the scales.
+/// A row-major matrix in which every block along a row has a largest magnitude of its own, so that
+/// blocks along any other axis, or across rows, show in the scales.
 std::vector<float> tell_tale_matrix(std::size_t rows, std::size_t cols) {
   std::vector<float> w(rows * cols);
   for (std::size_t i = 0; i < w.size(); ++i) {
@@ -31,27 +31,33 @@ std::vector<float> tell_tale_matrix(std::size_t rows, std::size_t cols) {
   return w;
 }
 
-/// One shape: refused exactly if the columns are not whole blocks; else the right size, and the right scale per block.
-bool shape_holds(Context& context, worker::Nf4Subject& subject, std::size_t rows, std::size_t cols) {
+/// One shape: refused exactly if the columns are not whole blocks; else the right size, and the
+/// right scale per block.
+bool shape_holds(Context& context, worker::Nf4Subject& subject, std::size_t rows,
+                 std::size_t cols) {
   auto& compare = context.compare();
   const std::vector<float> w = tell_tale_matrix(rows, cols);
   GuardedOutput<std::uint8_t> codes("codes", w.size());
   GuardedOutput<float> absmax("absmax", w.size() / kNf4Block);
-  const auto result = subject.quantize(w, rows, cols, Nf4Decision::thresholds, codes.span(), absmax.span());
+  const auto result =
+      subject.quantize(w, rows, cols, Nf4Decision::thresholds, codes.span(), absmax.span());
   const Nf4Status want = cols % kNf4Block == 0 ? Nf4Status::ok : Nf4Status::misaligned;
   if (!compare.equal(static_cast<std::uint64_t>(result.status), static_cast<std::uint64_t>(want),
                      "status (0 ok, 2 misaligned)")) {
     return false;
   }
-  if (!compare.holds(!worker::first_violation(codes, absmax), "wrote only where it may")) return false;
+  if (!compare.holds(!worker::first_violation(codes, absmax), "wrote only where it may"))
+    return false;
   if (want != Nf4Status::ok) return true;
-  if (!compare.equal(subject.packed_size(rows, cols), cols / 64 * 36 * rows, "packed bytes")) return false;
+  if (!compare.equal(subject.packed_size(rows, cols), cols / 64 * 36 * rows, "packed bytes"))
+    return false;
   return compare.bits(absmax.span(), nf4_reference(w, Nf4Decision::thresholds).absmax);
 }
 
 /// Calls `holds(rows, cols)` for the shapes of a grid, or for the replay's alone.
 template <class Holds>
-Verdict for_every_shape(Context& context, std::uint64_t max_rows, const std::vector<std::uint64_t>& columns, Holds holds) {
+Verdict for_every_shape(Context& context, std::uint64_t max_rows,
+                        const std::vector<std::uint64_t>& columns, Holds holds) {
   const Value* only_rows = context.replay() ? context.replay()->find("rows") : nullptr;
   const Value* only_cols = context.replay() ? context.replay()->find("cols") : nullptr;
   for (std::uint64_t rows = 1; rows <= max_rows; ++rows) {
@@ -64,15 +70,17 @@ Verdict for_every_shape(Context& context, std::uint64_t max_rows, const std::vec
       counterexample.set("rows", rows);
       counterexample.set("cols", cols);
       counterexample.set("element", context.compare().mismatch()->to_value());
-      return worker::refuted(fmt::format("[{}, {}]: {}", rows, cols, context.compare().mismatch()->sentence()),
-                             std::move(counterexample));
+      return worker::refuted(
+          fmt::format("[{}, {}]: {}", rows, cols, context.compare().mismatch()->sentence()),
+          std::move(counterexample));
     }
   }
   return worker::survived();
 }
 
-std::optional<CaseFailed> packing_holds(Context& context, worker::Nf4Subject& subject, const TensorCase& c,
-                                        const Nf4Reference& q, Nf4Layout layout) {
+std::optional<CaseFailed> packing_holds(Context& context, worker::Nf4Subject& subject,
+                                        const TensorCase& c, const Nf4Reference& q,
+                                        Nf4Layout layout) {
   auto& compare = context.compare();
   const std::string name(to_string(layout));
   const std::vector<std::uint8_t> want = nf4_reference_packed(q, layout);
@@ -81,7 +89,8 @@ std::optional<CaseFailed> packing_holds(Context& context, worker::Nf4Subject& su
   const auto p = subject.pack(q.codes, q.absmax, c.rows, c.cols, layout, packed.span());
   const auto u = subject.unpack(want, c.rows, c.cols, layout, codes.span(), absmax.span());
   if (const auto v = worker::first_violation(packed, codes, absmax)) return nf4_failed(v->message);
-  if (p.status != Nf4Status::ok || u.status != Nf4Status::ok) return nf4_failed(name + ": refuses a sound shape");
+  if (p.status != Nf4Status::ok || u.status != Nf4Status::ok)
+    return nf4_failed(name + ": refuses a sound shape");
   CaseFailed failure;
   if (!compare.bytes(packed.span(), want)) {
     failure = nf4_failed(compare, name + ", packed byte");
@@ -105,7 +114,9 @@ Verdict nf4_alignment(Context& context) {
   std::vector<std::uint64_t> columns(context.count("max_cols"));
   for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = i + 1;
   return for_every_shape(context, context.count("max_rows"), columns,
-                         [&](std::size_t rows, std::size_t cols) { return shape_holds(context, *subject, rows, cols); });
+                         [&](std::size_t rows, std::size_t cols) {
+                           return shape_holds(context, *subject, rows, cols);
+                         });
 }
 
 Verdict nf4_compression(Context& context) {
@@ -113,18 +124,23 @@ Verdict nf4_compression(Context& context) {
   const auto subject = nf4_subject_of(context);
   const double least = context.real("min_ratio");
   std::vector<std::uint64_t> columns;
-  for (std::uint64_t blocks = 1; blocks <= context.count("max_blocks"); ++blocks) columns.push_back(blocks * kNf4Block);
-  return for_every_shape(context, context.count("max_rows"), columns, [&](std::size_t rows, std::size_t cols) {
-    const std::size_t size = subject->packed_size(rows, cols);
-    const Nf4Reference q = nf4_reference(tell_tale_matrix(rows, cols), Nf4Decision::thresholds);
-    std::vector<std::uint8_t> packed(size);
-    // The size counts only if it is one that packing really fills.
-    const auto status = subject->pack(q.codes, q.absmax, rows, cols, Nf4Layout::first_low, packed).status;
-    auto& compare = context.compare();
-    return compare.at_least(static_cast<double>(rows * cols * sizeof(float)) / static_cast<double>(size), least,
-                            "f32 bytes over packed bytes") &&
-           compare.equal(static_cast<std::uint64_t>(status), 0, "status of packing into that size");
-  });
+  for (std::uint64_t blocks = 1; blocks <= context.count("max_blocks"); ++blocks)
+    columns.push_back(blocks * kNf4Block);
+  return for_every_shape(
+      context, context.count("max_rows"), columns, [&](std::size_t rows, std::size_t cols) {
+        const std::size_t size = subject->packed_size(rows, cols);
+        const Nf4Reference q = nf4_reference(tell_tale_matrix(rows, cols), Nf4Decision::thresholds);
+        std::vector<std::uint8_t> packed(size);
+        // The size counts only if it is one that packing really fills.
+        const auto status =
+            subject->pack(q.codes, q.absmax, rows, cols, Nf4Layout::first_low, packed).status;
+        auto& compare = context.compare();
+        return compare.at_least(
+                   static_cast<double>(rows * cols * sizeof(float)) / static_cast<double>(size),
+                   least, "f32 bytes over packed bytes") &&
+               compare.equal(static_cast<std::uint64_t>(status), 0,
+                             "status of packing into that size");
+      });
 }
 
 Verdict nf4_packing(Context& context) {
@@ -135,7 +151,8 @@ Verdict nf4_packing(Context& context) {
                                 [&](const TensorCase& c, std::span<const float> w) -> CaseResult {
                                   const Nf4Reference q = nf4_reference(w, Nf4Decision::thresholds);
                                   for (Nf4Layout layout : layouts) {
-                                    if (auto f = packing_holds(context, *subject, c, q, layout)) return *f;
+                                    if (auto f = packing_holds(context, *subject, c, q, layout))
+                                      return *f;
                                   }
                                   return CasePassed{};
                                 });

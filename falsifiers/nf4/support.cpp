@@ -32,7 +32,8 @@ worker::CaseSpace nf4_space_of(Context& context) {
 std::vector<Nf4Decision> decisions_of(Context& context) {
   std::vector<Nf4Decision> all;
   for (const std::string& word : context.words("decisions")) {
-    if (word != "thresholds" && word != "nearest") throw JobError(fmt::format("`{}` is no way to decide a code", word));
+    if (word != "thresholds" && word != "nearest")
+      throw JobError(fmt::format("`{}` is no way to decide a code", word));
     all.push_back(word == "thresholds" ? Nf4Decision::thresholds : Nf4Decision::nearest);
   }
   return all;
@@ -41,7 +42,8 @@ std::vector<Nf4Decision> decisions_of(Context& context) {
 std::vector<Nf4Layout> layouts_of(Context& context) {
   std::vector<Nf4Layout> all;
   for (const std::string& word : context.words("layouts")) {
-    if (word != "first_low" && word != "first_high") throw JobError(fmt::format("`{}` is no nibble order", word));
+    if (word != "first_low" && word != "first_high")
+      throw JobError(fmt::format("`{}` is no nibble order", word));
     all.push_back(word == "first_low" ? Nf4Layout::first_low : Nf4Layout::first_high);
   }
   return all;
@@ -50,10 +52,13 @@ std::vector<Nf4Layout> layouts_of(Context& context) {
 std::string_view to_string(Nf4Decision decision) {
   return decision == Nf4Decision::thresholds ? "thresholds" : "nearest";
 }
-std::string_view to_string(Nf4Layout layout) { return layout == Nf4Layout::first_low ? "first_low" : "first_high"; }
+std::string_view to_string(Nf4Layout layout) {
+  return layout == Nf4Layout::first_low ? "first_low" : "first_high";
+}
 
 std::uint8_t nf4_oracle_code(float x, Nf4Decision decision) {
-  return decision == Nf4Decision::thresholds ? oracles::nf4_code_by_thresholds(x) : oracles::nf4_code_by_distance(x);
+  return decision == Nf4Decision::thresholds ? oracles::nf4_code_by_thresholds(x)
+                                             : oracles::nf4_code_by_distance(x);
 }
 
 Nf4Reference nf4_reference(std::span<const float> w, Nf4Decision decision) {
@@ -65,7 +70,9 @@ Nf4Reference nf4_reference(std::span<const float> w, Nf4Decision decision) {
     q.absmax[b] = largest;
     const float reciprocal = 1.0f / largest;
     for (std::size_t i = b * kNf4Block; i < (b + 1) * kNf4Block; ++i) {
-      const float x = largest == 0 ? 0.0f : std::isinf(reciprocal) ? w[i] / largest : w[i] * reciprocal;
+      const float x = largest == 0             ? 0.0f
+                      : std::isinf(reciprocal) ? w[i] / largest
+                                               : w[i] * reciprocal;
       q.codes[i] = nf4_oracle_code(x, decision);
       q.values[i] = oracles::nf4_codebook()[q.codes[i]] * largest;
     }
@@ -77,7 +84,8 @@ std::vector<std::uint8_t> nf4_reference_packed(const Nf4Reference& q, Nf4Layout 
   std::vector<std::uint8_t> packed;
   for (std::size_t b = 0; b < q.absmax.size(); ++b) {
     const std::span<const std::uint8_t, 64> codes(q.codes.data() + b * 64, 64);
-    const auto block = oracles::nf4_block_bytes(codes, q.absmax[b], layout == Nf4Layout::first_high);
+    const auto block =
+        oracles::nf4_block_bytes(codes, q.absmax[b], layout == Nf4Layout::first_high);
     packed.insert(packed.end(), block.begin(), block.end());
   }
   return packed;
@@ -89,6 +97,8 @@ CaseFailed nf4_failed(const worker::Comparator& compare, std::string what) {
   return failure;
 }
 
-CaseFailed nf4_failed(std::string message) { return {message, message, std::nullopt}; }
+CaseFailed nf4_failed(std::string message) {
+  return {message, message, std::nullopt};
+}
 
 }  // namespace refute::falsifiers

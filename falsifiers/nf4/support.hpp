@@ -14,7 +14,8 @@
 
 namespace refute::falsifiers {
 
-/// Generated [rows, cols] tensors with whole blocks, from the contract's `families`, `max_rows` and `max_cols`.
+/// Generated [rows, cols] tensors with whole blocks, from the contract's `families`, `max_rows` and
+/// `max_cols`.
 worker::CaseSpace nf4_space_of(worker::Context& context);
 
 /// The contract's `decisions` and `layouts`.

@@ -12,14 +12,23 @@ namespace {
 using namespace kernels;
 using worker::RefusedInput;
 
-const char* word(Fp8Format f) { return f == Fp8Format::e4m3 ? "e4m3" : "e5m2"; }
-const char* word(Fp8Rounding r) { return r == Fp8Rounding::ties_even ? "ties_even" : "ties_lower"; }
-const char* word(Fp8Overflow o) { return o == Fp8Overflow::satfinite ? "satfinite" : "nonsat"; }
+const char* word(Fp8Format f) {
+  return f == Fp8Format::e4m3 ? "e4m3" : "e5m2";
+}
+const char* word(Fp8Rounding r) {
+  return r == Fp8Rounding::ties_even ? "ties_even" : "ties_lower";
+}
+const char* word(Fp8Overflow o) {
+  return o == Fp8Overflow::satfinite ? "satfinite" : "nonsat";
+}
 const char* word(Fp8Granularity g) {
   switch (g) {
-    case Fp8Granularity::tensor: return "tensor";
-    case Fp8Granularity::channel: return "channel";
-    case Fp8Granularity::block: return "block";
+    case Fp8Granularity::tensor:
+      return "tensor";
+    case Fp8Granularity::channel:
+      return "channel";
+    case Fp8Granularity::block:
+      return "block";
   }
   return "";
 }
@@ -52,14 +61,17 @@ class External : public worker::Fp8Subject {
   void encode(std::span<const float> in, std::span<std::uint8_t> out, Fp8Mode mode) override {
     codes("fp8.encode", in, out, mode);
   }
-  void encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode) override {
+  void encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out,
+                  Fp8Mode mode) override {
     codes("fp8.encode_f16", in, out, mode);
   }
-  void encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode) override {
+  void encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out,
+                   Fp8Mode mode) override {
     codes("fp8.encode_bf16", in, out, mode);
   }
 
-  void encode_range(std::uint32_t first, std::span<const float>, std::span<std::uint8_t> out, Fp8Mode mode) override {
+  void encode_range(std::uint32_t first, std::span<const float>, std::span<std::uint8_t> out,
+                    Fp8Mode mode) override {
     Value r = request("fp8.encode_range", mode);
     r.set("first", static_cast<std::uint64_t>(first));
     r.set("count", static_cast<std::uint64_t>(out.size()));
@@ -74,20 +86,22 @@ class External : public worker::Fp8Subject {
     copy_out(require(server_.ask(std::move(r), std::as_bytes(in), out.size_bytes())), out);
   }
 
-  Fp8QuantizeResult quantize(std::span<const float> w, Fp8Layout layout, Fp8Mode mode, std::span<std::uint8_t> codes,
-                             std::span<float> scales) override {
+  Fp8QuantizeResult quantize(std::span<const float> w, Fp8Layout layout, Fp8Mode mode,
+                             std::span<std::uint8_t> codes, std::span<float> scales) override {
     Value r = request("fp8.quantize", mode);
     add_layout(r, layout);
-    const auto answer = server_.ask(std::move(r), std::as_bytes(w), codes.size_bytes() + scales.size_bytes());
-    if (const auto* refused = std::get_if<RefusedInput>(&answer)) return {Fp8Status::non_finite, refused->index};
+    const auto answer =
+        server_.ask(std::move(r), std::as_bytes(w), codes.size_bytes() + scales.size_bytes());
+    if (const auto* refused = std::get_if<RefusedInput>(&answer))
+      return {Fp8Status::non_finite, refused->index};
     const std::span bytes(std::get<0>(answer));
     copy_out(bytes.first(codes.size_bytes()), codes);
     copy_out(bytes.subspan(codes.size_bytes()), scales);
     return {};
   }
 
-  Fp8QuantizeResult dequantize(std::span<const std::uint8_t> codes, std::span<const float> scales, Fp8Layout layout,
-                               Fp8Format format, std::span<float> out) override {
+  Fp8QuantizeResult dequantize(std::span<const std::uint8_t> codes, std::span<const float> scales,
+                               Fp8Layout layout, Fp8Format format, std::span<float> out) override {
     Value r;
     r.set("op", "fp8.dequantize");
     r.set("format", word(format));
@@ -113,7 +127,8 @@ class External : public worker::Fp8Subject {
   /// Encoding and decoding have an answer for every input, so a refusal is a failure.
   static std::vector<std::byte> require(Answer answer) {
     if (const auto* refused = std::get_if<RefusedInput>(&answer)) {
-      throw worker::SubjectFailure("it refused an input that this operation has an answer for: " + refused->error);
+      throw worker::SubjectFailure("it refused an input that this operation has an answer for: " +
+                                   refused->error);
     }
     return std::get<0>(std::move(answer));
   }
@@ -123,7 +138,8 @@ class External : public worker::Fp8Subject {
 
 }  // namespace
 
-std::unique_ptr<worker::Fp8Subject> make_fp8_external(const std::string& path, double time_limit_s) {
+std::unique_ptr<worker::Fp8Subject> make_fp8_external(const std::string& path,
+                                                      double time_limit_s) {
   return std::make_unique<External>(path, time_limit_s);
 }
 

@@ -12,28 +12,32 @@ namespace {
 using namespace kernels;
 
 // Two classes of the same shape: the kernels' names differ in their namespace only.
-#define REFUTE_FP8_SUBJECT(Class, where)                                                                          \
-  struct Class : worker::Fp8Subject {                                                                             \
-    void encode(std::span<const float> in, std::span<std::uint8_t> out, Fp8Mode mode) override {                  \
-      where::fp8_encode(in, out, mode);                                                                           \
-    }                                                                                                             \
-    void encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode) override {      \
-      where::fp8_encode_f16(in, out, mode);                                                                       \
-    }                                                                                                             \
-    void encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode) override {     \
-      where::fp8_encode_bf16(in, out, mode);                                                                      \
-    }                                                                                                             \
-    void decode(std::span<const std::uint8_t> in, std::span<float> out, Fp8Format format) override {              \
-      where::fp8_decode(in, out, format);                                                                         \
-    }                                                                                                             \
-    Fp8QuantizeResult quantize(std::span<const float> w, Fp8Layout layout, Fp8Mode mode,                          \
-                               std::span<std::uint8_t> codes, std::span<float> scales) override {                 \
-      return where::fp8_quantize(w, layout, mode, codes, scales);                                                 \
-    }                                                                                                             \
-    Fp8QuantizeResult dequantize(std::span<const std::uint8_t> codes, std::span<const float> scales,              \
-                                 Fp8Layout layout, Fp8Format format, std::span<float> out) override {             \
-      return where::fp8_dequantize(codes, scales, layout, format, out);                                           \
-    }                                                                                                             \
+#define REFUTE_FP8_SUBJECT(Class, where)                                                          \
+  struct Class : worker::Fp8Subject {                                                             \
+    void encode(std::span<const float> in, std::span<std::uint8_t> out, Fp8Mode mode) override {  \
+      where::fp8_encode(in, out, mode);                                                           \
+    }                                                                                             \
+    void encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out,               \
+                    Fp8Mode mode) override {                                                      \
+      where::fp8_encode_f16(in, out, mode);                                                       \
+    }                                                                                             \
+    void encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out,              \
+                     Fp8Mode mode) override {                                                     \
+      where::fp8_encode_bf16(in, out, mode);                                                      \
+    }                                                                                             \
+    void decode(std::span<const std::uint8_t> in, std::span<float> out,                           \
+                Fp8Format format) override {                                                      \
+      where::fp8_decode(in, out, format);                                                         \
+    }                                                                                             \
+    Fp8QuantizeResult quantize(std::span<const float> w, Fp8Layout layout, Fp8Mode mode,          \
+                               std::span<std::uint8_t> codes, std::span<float> scales) override { \
+      return where::fp8_quantize(w, layout, mode, codes, scales);                                 \
+    }                                                                                             \
+    Fp8QuantizeResult dequantize(std::span<const std::uint8_t> codes,                             \
+                                 std::span<const float> scales, Fp8Layout layout,                 \
+                                 Fp8Format format, std::span<float> out) override {               \
+      return where::fp8_dequantize(codes, scales, layout, format, out);                           \
+    }                                                                                             \
   };
 REFUTE_FP8_SUBJECT(CpuScalar, cpu_scalar)
 REFUTE_FP8_SUBJECT(CpuSimd, cpu_simd)
@@ -71,7 +75,8 @@ std::unique_ptr<worker::Fp8Subject> fp8_subject_of(const worker::Context& contex
   }
   auto subject = mutant ? mutants::make_fp8_mutant(job.mutant.text) : named(job.subject.text);
   if (!subject) {
-    throw worker::JobError("there is no FP8 implementation called `" + (mutant ? job.mutant.text : job.subject.text) + "`");
+    throw worker::JobError("there is no FP8 implementation called `" +
+                           (mutant ? job.mutant.text : job.subject.text) + "`");
   }
   return subject;
 }

@@ -155,9 +155,11 @@ int run_list(const ListWords& words) {
 
 std::function<int()> attach(CLI::App& app) {
   auto words = std::make_shared<ListWords>();
+  words->project.lint = false;
   add_project_options(app, words->project);
   app.add_option("--claim", words->claims, "Only claims whose id matches GLOB (repeatable)")
-      ->type_name("GLOB");
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
   app.add_option("--format", words->format, "text, json")->type_name("FORMAT");
   app.add_flag("--json", words->json, "Short for --format json");
   return [words] { return run_list(*words); };

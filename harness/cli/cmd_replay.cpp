@@ -192,6 +192,7 @@ int run_replay(const ReplayWords& words) {
 
 std::function<int()> attach(CLI::App& app) {
   auto words = std::make_shared<ReplayWords>();
+  words->project.lint = false;
   app.add_option("id", words->ids, "Claims whose latest refutation is replayed")
       ->required()
       ->type_name("ID");
@@ -200,7 +201,8 @@ std::function<int()> attach(CLI::App& app) {
       ->type_name("PATH");
   app.add_option("--subject", words->subject, "Only this subject")->type_name("NAME");
   app.add_option("--worker", words->project.workers, "A worker of your own (repeatable)")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   app.add_option("--worker-dir", words->project.worker_folder,
                  "Folder of the falsify_* executables")
       ->type_name("DIR");

@@ -88,11 +88,18 @@ std::vector<ExitCode> mishaps(const pipeline::Execution& execution, const RunRec
                execution.sink_failed->what);
   }
   if (!execution.complete) return codes;
-  for (const std::string& problem : pipeline::canary_problems(record.canaries)) {
+  const std::vector<std::string> problems = pipeline::canary_problems(record.canaries);
+  for (const std::string& problem : problems) {
     codes.push_back(ExitCode::internal);
     fmt::print(stderr,
                "refute: the harness cannot be trusted, and no verdict of this run counts: {}\n",
                problem);
+  }
+  if (problems.empty()) {
+    fmt::print(
+        stderr,
+        "refute: canary caught: {} jobs that crash, hang, lie or cannot fail were told apart\n",
+        record.canaries.size());
   }
   return codes;
 }

@@ -4,11 +4,21 @@
 
 namespace refute::cli {
 
+extern const Command kExplainCommand;
+extern const Command kListCommand;
+extern const Command kPromoteCommand;
+extern const Command kReplayCommand;
+extern const Command kReportCommand;
+extern const Command kRunCommand;
+extern const Command kSchemaCommand;
+extern const Command kStatusCommand;
 extern const Command kValidateCommand;
+extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 1> kCommands = {
-      &kValidateCommand,
+  static constexpr std::array<const Command*, 10> kCommands = {
+      &kValidateCommand, &kListCommand,    &kRunCommand,    &kStatusCommand,  &kReportCommand,
+      &kReplayCommand,   &kExplainCommand, &kSchemaCommand, &kPromoteCommand, &kVerifyCommand,
   };
   return kCommands;
 }

@@ -55,12 +55,15 @@ Diagnostics worth_showing(const Project& project) {
 
 }  // namespace
 
+// A repeatable option takes one value each time: CLI11 would let `--worker W contract.yaml` swallow
+// the contract.
 void add_project_options(CLI::App& app, ProjectOptions& options) {
   app.add_option("path", options.paths, "Contracts, or folders of them (default: contracts)")
       ->type_name("PATH");
   app.add_option("--worker", options.workers,
                  "A worker of your own: falsifiers or a subject server (repeatable)")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   app.add_option("--worker-dir", options.worker_folder,
                  "Folder of the falsify_* executables (default: beside refute)")
       ->type_name("DIR");
@@ -70,7 +73,9 @@ std::unique_ptr<Project> open_project(const ProjectOptions& options) {
   auto project = std::make_unique<Project>();
   project->locations = pipeline::locations_from(pipeline::executable_folder());
   if (!options.worker_folder.empty()) project->locations.workers = options.worker_folder;
-  project->loaded = pipeline::load_contracts(contract_paths(options, project->locations));
+  project->loaded =
+      pipeline::load_contracts(contract_paths(options, project->locations),
+                               {.threads = 0, .levels = nullptr, .lint = options.lint});
   note(*project, pipeline::exit_codes(project->loaded, false).front());
   project->contracts = std::exchange(project->loaded.contracts, {});
   project->registry = pipeline::find_workers({project->locations.workers, options.workers,
@@ -92,9 +97,10 @@ void print_findings(const Project& project) {
   if (any) fmt::print(stderr, "{}", pipeline::render_text(shown, {}));
   const auto warnings =
       std::ranges::count(project.loaded.diagnostics, Severity::warning, &Diagnostic::severity);
-  if (warnings > 0)
-    fmt::print(stderr, "refute: {} warnings about the contracts; refute validate shows them\n",
-               warnings);
+  if (warnings > 0) {
+    fmt::print(stderr, "refute: {} warning{} about the contracts; refute validate shows {}\n",
+               warnings, warnings == 1 ? "" : "s", warnings == 1 ? "it" : "them");
+  }
 }
 
 void print_findings(const Diagnostics& diagnostics) {

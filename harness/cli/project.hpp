@@ -25,6 +25,7 @@ struct ProjectOptions {
       paths;  ///< contracts or folders of them; none: ./contracts, else those beside refute
   std::string worker_folder;         ///< empty: `falsifiers` beside refute
   std::vector<std::string> workers;  ///< further ones, named with --worker
+  bool lint = true;                  ///< false for commands that merely read
 };
 
 void add_project_options(CLI::App& app, ProjectOptions& options);

@@ -92,8 +92,11 @@ Value list(const std::vector<std::string>& texts) {
 void add_run_options(CLI::App& app, RunWords& words) {
   add_project_options(app, words.project);
   app.add_option("--claim", words.claims, "Only claims whose id matches GLOB (repeatable)")
-      ->type_name("GLOB");
-  app.add_option("--subject", words.subjects, "Only this subject (repeatable)")->type_name("NAME");
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_option("--subject", words.subjects, "Only this subject (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   app.add_option("--level", words.level, "Only claims that ask for this level")->type_name("LEVEL");
   app.add_option("--shard", words.shard, "Part K of N, by claim: adding claims moves no other")
       ->type_name("K/N");
@@ -117,7 +120,8 @@ void add_run_options(CLI::App& app, RunWords& words) {
       ->type_name("FORMAT");
   app.add_flag("--json", words.json, "Short for --format json");
   app.add_option("--output", words.outputs, "Write a report to a file as well (repeatable)")
-      ->type_name("FORMAT=PATH");
+      ->type_name("FORMAT=PATH")
+      ->allow_extra_args(false);
 }
 
 Result<RunOptions> parse_run_options(const RunWords& words) {

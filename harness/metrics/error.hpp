@@ -6,6 +6,7 @@
 // is not finite no distance is defined; the census says what and where.
 
 #include <cstddef>
+#include <optional>
 #include <span>
 
 #include "harness/metrics/census.hpp"

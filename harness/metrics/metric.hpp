@@ -5,8 +5,6 @@
 
 #include <array>
 #include <cassert>
-#include <cmath>
-#include <optional>
 #include <string_view>
 
 namespace refute::metrics {
@@ -28,30 +26,31 @@ constexpr std::string_view to_string(Undefined u) {
 
 class Metric {
  public:
-  constexpr Metric(double value) : value_(value) {}
+  constexpr Metric(double value) : value_(value), defined_(true) {}
   constexpr Metric(Undefined reason) : reason_(reason) {}
 
-  constexpr bool defined() const { return value_.has_value(); }
+  constexpr bool defined() const { return defined_; }
   /// Only of a defined metric.
   constexpr double value() const {
-    assert(value_.has_value());
-    return *value_;
+    assert(defined_);
+    return value_;
   }
   /// Why there is no value; only of an undefined metric.
   constexpr Undefined reason() const {
-    assert(!value_.has_value());
+    assert(!defined_);
     return reason_;
   }
 
   // Conditions in the positive form: false without a value, and false for NaN.
-  constexpr bool at_most(double limit) const { return value_ && *value_ <= limit; }
-  constexpr bool at_least(double limit) const { return value_ && *value_ >= limit; }
+  constexpr bool at_most(double limit) const { return defined_ && value_ <= limit; }
+  constexpr bool at_least(double limit) const { return defined_ && value_ >= limit; }
   constexpr bool within(double low, double high) const { return at_least(low) && at_most(high); }
 
   constexpr bool operator==(const Metric&) const = default;
 
  private:
-  std::optional<double> value_;
+  double value_ = 0;
+  bool defined_ = false;
   Undefined reason_ = Undefined::empty;
 };
 

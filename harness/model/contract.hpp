@@ -30,9 +30,9 @@ struct Requirement {
   std::optional<int> min_sm;          ///< least compute capability, as 10·major + minor
   std::string fixture;                ///< name of a real file that the evidence must have read
   std::string command;                ///< the real command that the evidence must have run
-  bool live = false;                  ///< the subject itself is what the claim speaks of
-  std::string agreement;              ///< "bytewise" or "exhaustive", with an independent oracle
-  int machines = 0;                   ///< least number of machines that reproduced the record
+  bool live = false;      ///< the claim speaks of the subject's own code, and it ran on every input
+  std::string agreement;  ///< "bytewise" or "exhaustive", with an independent oracle
+  int machines = 0;       ///< least number of machines that reproduced the record
 };
 
 enum class Expect { survived, refuted };

@@ -2,8 +2,8 @@
 """Digests the sources that a worker's evidence rests on, and writes them into a header.
 
 The closure starts at the worker's own sources and follows every `#include "..."`, and from each header to the files that
-implement it: D/S.hpp leads to D/S.cpp, and among the kernels also to kernels/S_*.cpp and kernels/<backend>/S_*. Tests are
-left out. The digest covers the files' paths below the root and their contents, the compiler and the numeric flags: never
+implement it: D/S.hpp leads to D/S.cpp and D/S_*, among the kernels also to kernels/<backend>/S_*. Tests and benches are left
+out. (So a body that is named after none of its headers would be missed: keep to the names.) The digest covers the files' paths below the root and their contents, the compiler and the numeric flags: never
 the binary, which differs from folder to folder, and never an absolute path.
 """
 
@@ -33,14 +33,11 @@ def implementing(root, header, backend):
     """The files that implement a header."""
     if header.suffix not in (".hpp", ".cuh"):
         return
-    own = header.with_suffix(".cpp")
-    if own.is_file():
-        yield own
-    if header.parent == root / "kernels":
-        for folder in (header.parent, header.parent / backend):
-            for body in sorted(folder.glob(header.stem + "_*")):
-                if body.suffix in BODIES and not body.stem.endswith("_test"):
-                    yield body
+    folders = [header.parent] + ([header.parent / backend] if header.parent == root / "kernels" else [])
+    for folder in folders:
+        for body in sorted({*folder.glob(header.stem + ".*"), *folder.glob(header.stem + "_*")}):
+            if body.suffix in BODIES and not body.stem.endswith(("_test", "_bench")):
+                yield body
 
 
 def closure(root, sources, backend):

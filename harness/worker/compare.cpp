@@ -7,10 +7,13 @@
 
 #include <fmt/format.h>
 
+#include "harness/worker/clones.hpp"
+
 namespace refute::worker {
 namespace {
 
-/// Floats in the order of their values: adjacent floats map to adjacent integers, -0.0 and +0.0 to the same one.
+/// Floats in the order of their values: adjacent floats map to adjacent integers, -0.0 and +0.0 to
+/// the same one.
 std::int64_t ordinal(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const auto magnitude = static_cast<std::int64_t>(bits & 0x7fffffffu);
@@ -37,8 +40,9 @@ double excess(float got, double want, double bound) {
     return static_cast<double>(got) == want ? 0 : std::numeric_limits<double>::infinity();
   }
   const double ratio = std::fabs(static_cast<double>(got) - want) / bound;
-  return std::isnan(ratio) ? (static_cast<double>(got) == want ? 0 : std::numeric_limits<double>::infinity())
-                           : ratio;
+  return std::isnan(ratio)
+             ? (static_cast<double>(got) == want ? 0 : std::numeric_limits<double>::infinity())
+             : ratio;
 }
 
 /// NaN and infinity first: a mask that differs decides before any arithmetic does.
@@ -48,11 +52,14 @@ bool element_within(float got, double want, double bound) {
   return std::fabs(static_cast<double>(got) - want) <= bound;
 }
 
-/// True if all finite elements are inside; false may also mean "look closer". Straight-line, so that it vectorises.
-bool all_within(const float* got, const double* want, const double* bound, std::size_t n) {
+/// True if all finite elements are inside; false may also mean "look closer". Straight-line, so
+/// that it vectorises.
+REFUTE_CLONES bool all_within(const float* got, const double* want, const double* bound,
+                              std::size_t n) {
   int outside = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    outside |= !(std::fabs(static_cast<double>(got[i]) - want[i]) <= bound[i]);
+    const double error = std::fabs(static_cast<double>(got[i]) - want[i]);
+    outside |= !(error <= bound[i]) | !(error <= std::numeric_limits<double>::max());
   }
   return outside == 0;
 }
@@ -60,13 +67,14 @@ bool all_within(const float* got, const double* want, const double* bound, std::
 }  // namespace
 
 std::string Mismatch::sentence() const {
-  return fmt::format("element {}: got {}, want {}{}{}{}", index, got, want, detail.empty() ? "" : " (", detail,
-                     detail.empty() ? "" : ")");
+  if (!index) return detail;
+  const std::string values = fmt::format("element {}: got {}, want {}", *index, got, want);
+  return detail.empty() ? values : fmt::format("{} ({})", values, detail);
 }
 
 Value Mismatch::to_value() const {
   Value v;
-  v.set("index", index);
+  if (index) v.set("index", *index);
   v.set("got", got);
   v.set("want", want);
   v.set("detail", detail);
@@ -75,7 +83,10 @@ Value Mismatch::to_value() const {
 
 bool Comparator::wrong_length(std::size_t got, std::size_t want) {
   comparisons_ += 1;
-  mismatch_ = Mismatch{0, fmt::format("{} elements", got), fmt::format("{} elements", want), "different lengths"};
+  mismatch_ = Mismatch{{},
+                       fmt::format("{} elements", got),
+                       fmt::format("{} elements", want),
+                       fmt::format("{} elements where {} are wanted", got, want)};
   return false;
 }
 
@@ -116,7 +127,8 @@ bool Comparator::bits_nan_by_class(std::span<const float> got, std::span<const f
   return true;
 }
 
-bool Comparator::within(std::span<const float> got, std::span<const double> want, std::span<const double> bound) {
+bool Comparator::within(std::span<const float> got, std::span<const double> want,
+                        std::span<const double> bound) {
   if (got.size() != want.size()) return wrong_length(got.size(), want.size());
   if (bound.size() != want.size()) return wrong_length(bound.size(), want.size());
   comparisons_ += got.size();
@@ -131,17 +143,19 @@ bool Comparator::within(std::span<const float> got, std::span<const double> want
     if (e > worst_excess) worst = i, worst_excess = e;
   }
   if (!first) return true;
-  mismatch_ = Mismatch{*first, exact(got[*first]), hex_float(want[*first]),
-                       fmt::format("error {:.3g} against a bound of {:.3g}; worst is element {} at {:.4g} times its bound",
-                                   std::fabs(static_cast<double>(got[*first]) - want[*first]), bound[*first], worst,
-                                   worst_excess)};
+  mismatch_ = Mismatch{
+      *first, exact(got[*first]), hex_float(want[*first]),
+      fmt::format(
+          "error {:.3g} against a bound of {:.3g}; worst is element {} at {:.4g} times its bound",
+          std::fabs(static_cast<double>(got[*first]) - want[*first]), bound[*first], worst,
+          worst_excess)};
   return false;
 }
 
-bool Comparator::one(bool ok, std::string got, std::string want, std::string_view what) {
+bool Comparator::one(bool ok, std::string got, std::string want, std::string what) {
   comparisons_ += 1;
   if (ok != negated_) return true;
-  mismatch_ = Mismatch{0, std::move(got), std::move(want), std::string(what)};
+  mismatch_ = Mismatch{{}, std::move(got), std::move(want), std::move(what)};
   return false;
 }
 
@@ -162,10 +176,13 @@ bool Comparator::at_least(double value, double low, std::string_view what) {
 }
 
 bool Comparator::equal(std::uint64_t got, std::uint64_t want, std::string_view what) {
-  return one(got == want, fmt::format("{}", got), fmt::format("{}", want), what);
+  return one(got == want, fmt::format("{}", got), fmt::format("{}", want),
+             fmt::format("{} is {}, {} is wanted", what, got, want));
 }
 
-bool Comparator::holds(bool ok, std::string_view what) { return one(ok, "no", "yes", what); }
+bool Comparator::holds(bool ok, std::string_view what) {
+  return one(ok, ok ? "yes" : "no", "yes", fmt::format("{}: {}", what, ok ? "yes" : "no"));
+}
 
 std::uint64_t ulp_distance(float a, float b) {
   if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<std::uint64_t>::max();
@@ -174,10 +191,18 @@ std::uint64_t ulp_distance(float a, float b) {
   return static_cast<std::uint64_t>(d < 0 ? -d : d);
 }
 
-std::string hex_bits(std::uint8_t byte) { return fmt::format("{:#04x}", byte); }
-std::string hex_bits(std::uint16_t word) { return fmt::format("{:#06x}", word); }
-std::string hex_bits(std::uint32_t word) { return fmt::format("{:#010x}", word); }
-std::string hex_float(double value) { return fmt::format("{:a}", value); }
+std::string hex_bits(std::uint8_t byte) {
+  return fmt::format("{:#04x}", byte);
+}
+std::string hex_bits(std::uint16_t word) {
+  return fmt::format("{:#06x}", word);
+}
+std::string hex_bits(std::uint32_t word) {
+  return fmt::format("{:#010x}", word);
+}
+std::string hex_float(double value) {
+  return fmt::format("{:a}", value);
+}
 
 std::string exact(float value) {
   return fmt::format("{} [{}]", hex_float(value), hex_bits(std::bit_cast<std::uint32_t>(value)));

@@ -62,7 +62,9 @@ const std::string* Context::fixture(std::string_view name) const {
 
 const Value& Context::parameter(std::string_view name) {
   const Value* found = job_.parameters.find(name);
-  if (!found) throw JobError(fmt::format("parameter `{}` is missing; claim {} has to state it", name, job_.claim.text));
+  if (!found)
+    throw JobError(
+        fmt::format("parameter `{}` is missing; claim {} has to state it", name, job_.claim.text));
   parameters_read_.insert(std::string(name));
   return *found;
 }
@@ -108,9 +110,10 @@ void Context::input(std::string name, Digest sha256) {
 Outcome Context::outcome(Verdict verdict) const {
   const std::uint64_t comparisons = compare_.comparisons();
   if (std::holds_alternative<Survived>(verdict) && (cases_ == 0 || comparisons == 0)) {
-    verdict = Declined{DeclineReason::zero_cases, fmt::format("{} cases ran and {} elements were compared: nothing could "
-                                                              "have failed",
-                                                              cases_, comparisons)};
+    verdict = Declined{DeclineReason::zero_cases,
+                       fmt::format("{} cases ran and {} elements were compared: nothing could "
+                                   "have failed",
+                                   cases_, comparisons)};
   }
   Outcome o;
   o.verdict = std::move(verdict);
@@ -126,7 +129,8 @@ Outcome Context::outcome(Verdict verdict) const {
 }
 
 std::optional<std::uint64_t> unsigned_from(const Value& value) {
-  if (const auto* i = value.as_int()) return *i < 0 ? std::nullopt : std::optional<std::uint64_t>(*i);
+  if (const auto* i = value.as_int())
+    return *i < 0 ? std::nullopt : std::optional<std::uint64_t>(*i);
   const auto* s = value.as_string();
   if (!s || s->empty()) return std::nullopt;
   std::uint64_t n = 0;
@@ -135,10 +139,14 @@ std::optional<std::uint64_t> unsigned_from(const Value& value) {
   return n;
 }
 
-Verdict survived() { return Survived{}; }
+Verdict survived() {
+  return Survived{};
+}
 Verdict refuted(std::string message, Value counterexample) {
   return Refuted{std::move(message), std::move(counterexample)};
 }
-Verdict declined(DeclineReason reason, std::string message) { return Declined{reason, std::move(message)}; }
+Verdict declined(DeclineReason reason, std::string message) {
+  return Declined{reason, std::move(message)};
+}
 
 }  // namespace refute::worker

@@ -31,8 +31,9 @@ class Context {
   /// Path of a real file, or null when it is absent (decline with no_fixture then).
   const std::string* fixture(std::string_view name) const;
 
-  // Parameters. Each access is recorded; one that is missing or of another kind throws JobError, which names it: there
-  // are no defaults, because a number that is not in the contract is nobody's claim.
+  // Parameters. Each access is recorded; one that is missing or of another kind throws JobError,
+  // which names it: there are no defaults, because a number that is not in the contract is nobody's
+  // claim.
   std::uint64_t count(std::string_view name);  ///< a whole number, at least 1
   double real(std::string_view name);          ///< a finite number
   Band band(std::string_view name);            ///< [low, high], low < high
@@ -55,7 +56,8 @@ class Context {
   void measure(std::string_view name, Value value) { measurements_.set(name, std::move(value)); }
   void environment(std::string_view name, Value value) { environment_.set(name, std::move(value)); }
 
-  /// The whole outcome. A survival without a case or a comparison is turned into declined, zero_cases.
+  /// The whole outcome. A survival without a case or a comparison is turned into declined,
+  /// zero_cases.
   Outcome outcome(Verdict verdict) const;
 
  private:

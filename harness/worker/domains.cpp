@@ -3,14 +3,9 @@
 #include <bit>
 #include <cmath>
 
+#include "harness/worker/clones.hpp"
 #include "harness/worker/expand.hpp"
 
-// The loops below are straight-line integer and IEEE arithmetic without contraction, so each clone gives the same bits.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define REFUTE_CLONES [[gnu::target_clones("default", "avx2", "avx512f")]]
-#else
-#define REFUTE_CLONES
-#endif
 #define REFUTE_INLINE [[gnu::always_inline]] inline
 
 namespace refute::worker {
@@ -31,8 +26,12 @@ constexpr std::array<std::uint32_t, 26> kSpecials = {
 };
 constexpr std::size_t kFiniteSpecials = 20;
 
-REFUTE_INLINE float from_bits(std::uint32_t bits) { return std::bit_cast<float>(bits); }
-REFUTE_INLINE std::uint32_t to_bits(float x) { return std::bit_cast<std::uint32_t>(x); }
+REFUTE_INLINE float from_bits(std::uint32_t bits) {
+  return std::bit_cast<float>(bits);
+}
+REFUTE_INLINE std::uint32_t to_bits(float x) {
+  return std::bit_cast<std::uint32_t>(x);
+}
 REFUTE_INLINE float with_sign(float x, std::uint32_t word) {
   return from_bits(to_bits(x) | (word & 0x80000000u));
 }
@@ -44,19 +43,20 @@ REFUTE_INLINE float open_unit(std::uint32_t word) {
 
 /// ln of a normal positive float by atanh's series on [1/√2, √2); about 2 ULP.
 REFUTE_INLINE float log_of(float x) {
-  const std::uint32_t shifted = to_bits(x) - 0x3f3504f3u;  // so that the mantissa part starts at 1/√2
+  const std::uint32_t shifted =
+      to_bits(x) - 0x3f3504f3u;  // so that the mantissa part starts at 1/√2
   const auto exponent = static_cast<std::int32_t>(shifted) >> 23;
   const float m = from_bits((shifted & 0x7fffffu) + 0x3f3504f3u);
   const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
-  const float series =
-      1.0f + z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9))));
+  const float series = 1.0f + z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9))));
   return 2.0f * s * series + static_cast<float>(exponent) * 0.693147181f;
 }
 
-/// cos of 2π·u for a uniform word, up to a fixed phase (which a uniform angle does not notice): a quadrant from the two
-/// top bits, and Taylor's series on [-π/4, π/4) from the others.
+/// cos of 2π·u for a uniform word, up to a fixed phase (which a uniform angle does not notice): a
+/// quadrant from the two top bits, and Taylor's series on [-π/4, π/4) from the others.
 REFUTE_INLINE float cosine_of_turn(std::uint32_t word) {
-  const float a = (static_cast<float>(static_cast<std::int32_t>(word << 2) >> 9)) * (0x1p-23f * 1.57079633f);
+  const float a =
+      (static_cast<float>(static_cast<std::int32_t>(word << 2) >> 9)) * (0x1p-23f * 1.57079633f);
   const float z = a * a;
   const float cosine = 1.0f - z * (0.5f - z * (1.0f / 24 - z * (1.0f / 720 - z * (1.0f / 40320))));
   const float sine = a * (1.0f - z * (1.0f / 6 - z * (1.0f / 120 - z * (1.0f / 5040))));
@@ -85,7 +85,8 @@ REFUTE_INLINE float laplace_at(std::uint64_t seed, std::uint32_t i) {
   return with_sign(-log_of(open_unit(word_at(seed, 0, i))), word_at(seed, 1, i));
 }
 
-/// A normal over the root of a quarter of a chi-squared with 4 degrees of freedom, which is -2·ln(u·v).
+/// A normal over the root of a quarter of a chi-squared with 4 degrees of freedom, which is
+/// -2·ln(u·v).
 REFUTE_INLINE float student_at(std::uint64_t seed, std::uint32_t i) {
   const float u = open_unit(word_at(seed, 2, i)), v = open_unit(word_at(seed, 3, i));
   return normal_at(seed, i) / std::sqrt(-0.5f * (log_of(u) + log_of(v)));
@@ -104,14 +105,16 @@ REFUTE_INLINE float sparse_at(std::uint64_t seed, std::uint32_t i) {
   return from_bits(to_bits(normal_at(seed, i)) & keep);
 }
 
-/// Halfway between two neighbouring codes of a format with `kMantissa` bits and this bias, moved by -1, 0 or 1 ULP.
+/// Halfway between two neighbouring codes (or beyond the largest one) of a format with `kMantissa`
+/// bits and this bias, moved by -1, 0 or 1 ULP.
 template <std::uint32_t kMantissa, std::uint32_t kBias>
 REFUTE_INLINE float near_tie_at(std::uint64_t seed, std::uint32_t i) {
   const std::uint32_t word = word_at(seed, 0, i);
-  const std::uint32_t code = (word & 0xffffu) * 126u >> 16;
+  const std::uint32_t code = (word & 0xffffu) * 127u >> 16;
   const std::uint32_t exponent = code >> kMantissa, mantissa = code & ((1u << kMantissa) - 1);
   const std::uint32_t implied = exponent == 0 ? 0u : 1u << kMantissa;
-  const float significand = static_cast<float>(static_cast<std::int32_t>(implied + mantissa)) + 0.5f;
+  const float significand =
+      static_cast<float>(static_cast<std::int32_t>(implied + mantissa)) + 0.5f;
   const std::uint32_t power = (exponent == 0 ? 1u : exponent) + 127u - kBias - kMantissa;
   const float tie = significand * from_bits(power << 23);
   const std::uint32_t step = ((word >> 16) & 0xffu) % 3u;  // 0, 1, 2 → -1, 0, +1 ULP
@@ -137,15 +140,17 @@ REFUTE_INLINE float finite_at(std::uint64_t seed, std::uint32_t i) {
   return from_bits(word ^ all_ones);
 }
 
-REFUTE_INLINE float bits_at(std::uint64_t seed, std::uint32_t i) { return from_bits(word_at(seed, 0, i)); }
+REFUTE_INLINE float bits_at(std::uint64_t seed, std::uint32_t i) {
+  return from_bits(word_at(seed, 0, i));
+}
 
 REFUTE_INLINE float special_at(std::uint64_t seed, std::uint32_t i) {
   return from_bits(kSpecials[word_at(seed, 0, i) % kSpecials.size()]);
 }
 
-#define REFUTE_FILL(name, element)                                                             \
+#define REFUTE_FILL(name, element)                                                      \
   REFUTE_CLONES void name(std::uint64_t seed, float* __restrict out, std::uint32_t n) { \
-    for (std::uint32_t i = 0; i < n; ++i) out[i] = element(seed, i);                           \
+    for (std::uint32_t i = 0; i < n; ++i) out[i] = element(seed, i);                    \
   }
 REFUTE_FILL(fill_sparse, sparse_at)
 REFUTE_FILL(fill_uniform, uniform_at)
@@ -169,7 +174,8 @@ void fill_constant(std::uint64_t seed, std::span<float> out) {
 
 void fill_ramp(std::span<float> out) {
   const auto last = out.size() > 1 ? static_cast<float>(out.size() - 1) : 1.0f;
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = 2.0f * (static_cast<float>(i) / last) - 1.0f;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = 2.0f * (static_cast<float>(i) / last) - 1.0f;
 }
 
 }  // namespace
@@ -181,8 +187,18 @@ std::optional<Family> family_from(std::string_view name) {
   return std::nullopt;
 }
 
-std::span<const std::uint32_t> special_bits() { return kSpecials; }
-std::span<const std::uint32_t> finite_special_bits() { return std::span(kSpecials).first(kFiniteSpecials); }
+std::span<const std::uint32_t> special_bits() {
+  return kSpecials;
+}
+std::span<const std::uint32_t> finite_special_bits() {
+  return std::span(kSpecials).first(kFiniteSpecials);
+}
+
+void fill_patterns(std::uint32_t first, std::span<float> out) {
+  const auto n = static_cast<std::uint32_t>(out.size());
+  float* p = out.data();
+  for (std::uint32_t i = 0; i < n; ++i) p[i] = from_bits(first + i);
+}
 
 void fill(Family family, std::uint64_t seed, std::span<float> out) {
   float* p = out.data();
@@ -192,25 +208,40 @@ void fill(Family family, std::uint64_t seed, std::span<float> out) {
     case Family::zeros:
       for (float& x : out) x = 0.0f;
       return;
-    case Family::constant: return fill_constant(seed, out);
-    case Family::ramp: return fill_ramp(out);
-    case Family::sparse: return fill_sparse(seed, p, n);
-    case Family::uniform: return fill_uniform(seed, p, n);
-    case Family::normal: return fill_normal(seed, p, n);
-    case Family::laplace: return fill_laplace(seed, p, n);
-    case Family::student_t4: return fill_student(seed, p, n);
-    case Family::log_uniform: return fill_log_uniform(seed, p, n);
+    case Family::constant:
+      return fill_constant(seed, out);
+    case Family::ramp:
+      return fill_ramp(out);
+    case Family::sparse:
+      return fill_sparse(seed, p, n);
+    case Family::uniform:
+      return fill_uniform(seed, p, n);
+    case Family::normal:
+      return fill_normal(seed, p, n);
+    case Family::laplace:
+      return fill_laplace(seed, p, n);
+    case Family::student_t4:
+      return fill_student(seed, p, n);
+    case Family::log_uniform:
+      return fill_log_uniform(seed, p, n);
     case Family::outlier:
       fill_normal(seed, p, n);
       out[word_at(seed, 7, 0) % n] = 1000.0f;
       return;
-    case Family::near_ties_e4m3: return fill_near_ties_e4m3(seed, p, n);
-    case Family::near_ties_e5m2: return fill_near_ties_e5m2(seed, p, n);
-    case Family::near_overflow: return fill_near_overflow(seed, p, n);
-    case Family::subnormals: return fill_subnormals(seed, p, n);
-    case Family::bit_uniform_finite: return fill_finite(seed, p, n);
-    case Family::bit_uniform: return fill_bits(seed, p, n);
-    case Family::specials: return fill_specials(seed, p, n);
+    case Family::near_ties_e4m3:
+      return fill_near_ties_e4m3(seed, p, n);
+    case Family::near_ties_e5m2:
+      return fill_near_ties_e5m2(seed, p, n);
+    case Family::near_overflow:
+      return fill_near_overflow(seed, p, n);
+    case Family::subnormals:
+      return fill_subnormals(seed, p, n);
+    case Family::bit_uniform_finite:
+      return fill_finite(seed, p, n);
+    case Family::bit_uniform:
+      return fill_bits(seed, p, n);
+    case Family::specials:
+      return fill_specials(seed, p, n);
   }
 }
 

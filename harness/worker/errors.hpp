@@ -4,8 +4,9 @@
 
 namespace refute::worker {
 
-/// The job cannot be carried out as it was asked: a parameter is missing or of the wrong kind, a subject is unknown. The
-/// worker then ends with a message and writes no record, because a mistake in the question is no verdict.
+/// The job cannot be carried out as it was asked: a parameter is missing or of the wrong kind, a
+/// subject is unknown. The worker then ends with a message and writes no record, because a mistake
+/// in the question is no verdict.
 struct JobError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -16,6 +17,12 @@ struct SubjectFailure : std::runtime_error {
 };
 
 /// How a worker process ends when it writes no record.
-enum ExitStatus : int { kExitOk = 0, kExitUsage = 2, kExitSubjectFailed = 3, kExitJobError = 4, kExitBug = 70 };
+enum ExitStatus : int {
+  kExitOk = 0,
+  kExitUsage = 2,
+  kExitSubjectFailed = 3,
+  kExitJobError = 4,
+  kExitBug = 70
+};
 
 }  // namespace refute::worker

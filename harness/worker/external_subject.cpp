@@ -41,7 +41,8 @@ struct Pipe {
 
 Pipe make_pipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw SubjectFailure(fmt::format("no pipe: {}", std::strerror(errno)));
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    throw SubjectFailure(fmt::format("no pipe: {}", std::strerror(errno)));
   return {ends[0], ends[1]};
 }
 
@@ -58,7 +59,8 @@ pid_t spawn(const std::string& path, const Pipe& in, const Pipe& out) {
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, path.c_str(), &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw SubjectFailure(fmt::format("`{}` cannot be started: {}", path, std::strerror(error)));
+  if (error != 0)
+    throw SubjectFailure(fmt::format("`{}` cannot be started: {}", path, std::strerror(error)));
   return pid;
 }
 
@@ -125,7 +127,8 @@ std::size_t ExternalSubject::read_some(double deadline_s) {
   }
 }
 
-/// Writes everything, and takes in what comes meanwhile: a server may answer before it has read all.
+/// Writes everything, and takes in what comes meanwhile: a server may answer before it has read
+/// all.
 void ExternalSubject::transfer(std::span<const std::byte> out, double deadline_s) {
   while (!out.empty()) {
     pollfd wait[2] = {{to_, POLLOUT, 0}, {from_, POLLIN, 0}};
@@ -133,7 +136,8 @@ void ExternalSubject::transfer(std::span<const std::byte> out, double deadline_s
     if (ready < 0 && errno == EINTR) continue;
     if (ready == 0) fail(fmt::format("took no input within {} s", time_limit_s_));
     if (wait[1].revents & POLLIN) {
-      if (buffered_.size() > (std::size_t{1} << 30)) fail("answers without end before it was asked");
+      if (buffered_.size() > (std::size_t{1} << 30))
+        fail("answers without end before it was asked");
       read_some(deadline_s);
     }
     if (!(wait[0].revents & (POLLOUT | POLLERR | POLLHUP))) continue;
@@ -147,9 +151,11 @@ void ExternalSubject::transfer(std::span<const std::byte> out, double deadline_s
 std::string ExternalSubject::read_line(double deadline_s) {
   for (std::size_t from = 0;;) {
     const auto begin = buffered_.begin();
-    const auto end = std::find(begin + static_cast<std::ptrdiff_t>(from), buffered_.end(), std::byte{'\n'});
+    const auto end =
+        std::find(begin + static_cast<std::ptrdiff_t>(from), buffered_.end(), std::byte{'\n'});
     if (end != buffered_.end()) {
-      std::string line(reinterpret_cast<const char*>(buffered_.data()), static_cast<std::size_t>(end - begin));
+      std::string line(reinterpret_cast<const char*>(buffered_.data()),
+                       static_cast<std::size_t>(end - begin));
       buffered_.erase(begin, end + 1);
       return line;
     }
@@ -161,13 +167,14 @@ std::string ExternalSubject::read_line(double deadline_s) {
 
 void ExternalSubject::read_exactly(std::span<std::byte> in, double deadline_s) {
   while (buffered_.size() < in.size()) read_some(deadline_s);
-  std::memcpy(in.data(), buffered_.data(), in.size());
+  if (!in.empty()) std::memcpy(in.data(), buffered_.data(), in.size());
   buffered_.erase(buffered_.begin(), buffered_.begin() + static_cast<std::ptrdiff_t>(in.size()));
-  if (!buffered_.empty()) fail(fmt::format("sent {} bytes more than it announced", buffered_.size()));
+  if (!buffered_.empty())
+    fail(fmt::format("sent {} bytes more than it announced", buffered_.size()));
 }
 
-std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(Value request, std::span<const std::byte> bytes,
-                                                                        std::size_t answer_size) {
+std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(
+    Value request, std::span<const std::byte> bytes, std::size_t answer_size) {
   const double deadline_s = now_s() + time_limit_s_;
   request.set("bytes", static_cast<std::uint64_t>(bytes.size()));
   const std::string head = json::dump(request) + "\n";
@@ -187,7 +194,8 @@ std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(Value re
   const Value* size = answer->find("bytes");
   const auto announced = size ? unsigned_from(*size) : std::nullopt;
   if (!announced) fail("answered without `bytes`");
-  if (*announced != answer_size) fail(fmt::format("answered with {} bytes where {} were asked for", *announced, answer_size));
+  if (*announced != answer_size)
+    fail(fmt::format("answered with {} bytes where {} were asked for", *announced, answer_size));
   std::vector<std::byte> data(answer_size);
   read_exactly(data, deadline_s);
   return data;

@@ -19,9 +19,10 @@ struct RefusedInput {
   std::uint64_t index = 0;
 };
 
-/// Our end of a subject server (`WORKER --serve`, harness/PROTOCOL.md): one process per job, one question at a time over its
-/// stdin and stdout. Whatever it does wrong (dying, garbage, an answer of another size, silence) becomes a SubjectFailure
-/// with a sentence; nothing it sends is trusted further than the size that was asked for.
+/// Our end of a subject server (`WORKER --serve`, harness/PROTOCOL.md): one process per job, one
+/// question at a time over its stdin and stdout. Whatever it does wrong (dying, garbage, an answer
+/// of another size, silence) becomes a SubjectFailure with a sentence; nothing it sends is trusted
+/// further than the size that was asked for.
 class ExternalSubject {
  public:
   /// Starts `path --serve`. Each exchange may take `time_limit_s` at most.
@@ -30,9 +31,11 @@ class ExternalSubject {
   ExternalSubject(const ExternalSubject&) = delete;
   ExternalSubject& operator=(const ExternalSubject&) = delete;
 
-  /// Sends one request and its bytes, and reads exactly `answer_size` bytes, or a refusal. `request` is a map without its
-  /// "bytes", which is added here. A refusal other than "non_finite" throws as well.
-  std::variant<std::vector<std::byte>, RefusedInput> ask(Value request, std::span<const std::byte> bytes,
+  /// Sends one request and its bytes, and reads exactly `answer_size` bytes, or a refusal.
+  /// `request` is a map without its "bytes", which is added here. A refusal other than "non_finite"
+  /// throws as well.
+  std::variant<std::vector<std::byte>, RefusedInput> ask(Value request,
+                                                         std::span<const std::byte> bytes,
                                                          std::size_t answer_size);
 
  private:

@@ -21,17 +21,20 @@ struct GuardViolation {
 };
 
 namespace detail {
-constexpr std::size_t kBand = 64;  ///< bytes on each side; a multiple of every vector register's width
+constexpr std::size_t kBand =
+    64;  ///< bytes on each side; a multiple of every vector register's width
 constexpr std::uint8_t kBandByte = 0xc3;
 constexpr std::uint8_t kPoisonByte = 0xa5;
 std::optional<GuardViolation> check_bands(std::span<const std::uint8_t> whole, std::size_t payload,
                                           std::string_view name);
 std::optional<GuardViolation> check_unchanged(std::span<const std::uint8_t> now,
-                                              std::span<const std::uint8_t> before, std::string_view name);
+                                              std::span<const std::uint8_t> before,
+                                              std::string_view name);
 }  // namespace detail
 
-/// Room for a subject's results, between two bands that nobody may write to. Starts out poisoned: floats are NaN with
-/// a payload, everything else is 0xA5, so that an element which the subject left out cannot look right by luck.
+/// Room for a subject's results, between two bands that nobody may write to. Starts out poisoned:
+/// floats are NaN with a payload, everything else is 0xA5, so that an element which the subject
+/// left out cannot look right by luck.
 template <class T>
 class GuardedOutput {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -45,7 +48,8 @@ class GuardedOutput {
     bytes_.resize(2 * detail::kBand + count * sizeof(T));
     std::memset(bytes_.data(), detail::kBandByte, detail::kBand);
     poison();
-    std::memset(bytes_.data() + detail::kBand + count * sizeof(T), detail::kBandByte, detail::kBand);
+    std::memset(bytes_.data() + detail::kBand + count * sizeof(T), detail::kBandByte,
+                detail::kBand);
   }
 
   std::span<T> span() { return {reinterpret_cast<T*>(bytes_.data() + detail::kBand), count_}; }
@@ -72,8 +76,8 @@ class GuardedOutput {
   std::vector<std::uint8_t> bytes_;
 };
 
-/// A subject's input, remembered so that a change is found afterwards and located. The caller keeps the data alive.
-/// (A copy costs what a hash would, and can say where.)
+/// A subject's input, remembered so that a change is found afterwards and located. The caller keeps
+/// the data alive. (A copy costs what a hash would, and can say where.)
 template <class T>
 class WatchedInput {
  public:
@@ -87,8 +91,8 @@ class WatchedInput {
   }
 
   std::optional<GuardViolation> violation() const {
-    return detail::check_unchanged({reinterpret_cast<const std::uint8_t*>(data_.data()), data_.size_bytes()}, before_,
-                                   name_);
+    return detail::check_unchanged(
+        {reinterpret_cast<const std::uint8_t*>(data_.data()), data_.size_bytes()}, before_, name_);
   }
 
  private:

@@ -17,68 +17,6 @@ namespace {
 
 constexpr int kRecordFd = 3;
 
-/// Reads a job's members and remembers the first that is not as it should be.
-class JobReader {
- public:
-  explicit JobReader(const Value& map) : map_(map) {}
-
-  std::string text(const char* name) {
-    const Value* v = map_.find(name);
-    if (v && v->is_string()) return *v->as_string();
-    blame(name, "text");
-    return {};
-  }
-
-  std::uint64_t number(const char* name) {
-    const Value* v = map_.find(name);
-    const auto n = v ? unsigned_from(*v) : std::nullopt;
-    if (!n) blame(name, "a whole number");
-    return n.value_or(0);
-  }
-
-  Value map(const char* name) {
-    const Value* v = map_.find(name);
-    if (v && v->is_map()) return *v;
-    blame(name, "an object");
-    return Value::Map{};
-  }
-
-  void blame(const std::string& name, const char* wanted) {
-    if (problem_.empty()) problem_ = fmt::format("the job's `{}` is missing or not {}", name, wanted);
-  }
-  const std::string& problem() const { return problem_; }
-
- private:
-  const Value& map_;
-  std::string problem_;
-};
-
-std::optional<Arm> arm_from(std::string_view word) {
-  for (std::size_t i = 0; i < kArmNames.size(); ++i) {
-    if (kArmNames[i] == word) return static_cast<Arm>(i);
-  }
-  return std::nullopt;
-}
-
-void read_fixtures(JobReader& reader, Job& job) {
-  const Value fixtures = reader.map("fixtures");
-  for (const auto& [name, path] : *fixtures.as_map()) {
-    if (!path.is_string()) return reader.blame("fixtures." + name, "a path");
-    job.fixtures[name] = *path.as_string();
-  }
-}
-
-void read_limits(JobReader& reader, Job& job) {
-  const Value limits = reader.map("limits");
-  if (const Value* time = limits.find("time_s")) {
-    if (time->as_double()) job.limits.time_s = *time->as_double();
-    if (time->as_int()) job.limits.time_s = static_cast<double>(*time->as_int());
-  }
-  if (const Value* memory = limits.find("memory_mib"); memory && memory->as_int()) {
-    job.limits.memory_mib = *memory->as_int();
-  }
-}
-
 /// Reads all of stdin, up to the bound.
 Result<std::string> read_stdin() {
   std::string text;
@@ -89,18 +27,21 @@ Result<std::string> read_stdin() {
     if (n < 0) return Error{"stdin cannot be read", "hand over one job as JSON"};
     if (n == 0) return text;
     text.append(buffer, static_cast<std::size_t>(n));
-    if (text.size() > kMaxJobBytes) return Error{"the job is larger than 1 MiB", "a job is a few hundred bytes"};
+    if (text.size() > kMaxJobBytes)
+      return Error{"the job is larger than 1 MiB", "a job is a few hundred bytes"};
   }
 }
 
 const Row& row_of(const Table& table, const Job& job) {
   if (job.contract.text != table.contract) {
-    throw JobError(fmt::format("{} serves contract {}, not {}", table.worker, table.contract, job.contract.text));
+    throw JobError(fmt::format("{} serves contract {}, not {}", table.worker, table.contract,
+                               job.contract.text));
   }
   for (const Row& row : table.rows) {
     if (row.claim == job.claim.text) return row;
   }
-  throw JobError(fmt::format("{} has no row for claim {}; `--list` shows those it has", table.worker, job.claim.text));
+  throw JobError(fmt::format("{} has no row for claim {}; `--list` shows those it has",
+                             table.worker, job.claim.text));
 }
 
 /// A name that is not in the table is a mistake in the job, never a reason to run something else.
@@ -120,12 +61,14 @@ void require_known(const Row& row, const Job& job) {
   }
 }
 
-/// A flag at the link of some kernel can flush subnormals in the whole process. Nothing judged in such a process counts.
+/// A flag at the link of some kernel can flush subnormals in the whole process. Nothing judged in
+/// such a process counts.
 void require_subnormals() {
   volatile float least = FLT_MIN;
   volatile float half = least / 2.0f;
   volatile float back = half * 2.0f;
-  if (half == 0.0f || back != least) throw JobError("this process flushes subnormals to zero; link without fast-math");
+  if (half == 0.0f || back != least)
+    throw JobError("this process flushes subnormals to zero; link without fast-math");
 }
 
 Value words(const Words& words) {
@@ -136,19 +79,25 @@ Value words(const Words& words) {
 
 int list(const Table& table) {
   const std::string text = json::dump(list_of(table)) + "\n";
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? kExitOk
-                                                                                                    : kExitBug;
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0
+             ? kExitOk
+             : kExitBug;
 }
 
 int run(const Table& table) {
   const auto text = read_stdin();
-  if (!text) return fmt::print(stderr, "{}: {}; {}\n", table.worker, text.error().what, text.error().hint), kExitJobError;
+  if (!text)
+    return fmt::print(stderr, "{}: {}; {}\n", table.worker, text.error().what, text.error().hint),
+           kExitJobError;
   const auto job = parse_job(*text);
-  if (!job) return fmt::print(stderr, "{}: {}; {}\n", table.worker, job.error().what, job.error().hint), kExitJobError;
+  if (!job)
+    return fmt::print(stderr, "{}: {}; {}\n", table.worker, job.error().what, job.error().hint),
+           kExitJobError;
   require_subnormals();
   const Outcome outcome = run_job(table, *job);
   if (write_record(json::dump(record_of(*job, outcome)))) return kExitOk;
-  fmt::print(stderr, "{}: the record cannot be written to file descriptor 3 (by hand: add 3>&1)\n", table.worker);
+  fmt::print(stderr, "{}: the record cannot be written to file descriptor 3 (by hand: add 3>&1)\n",
+             table.worker);
   return kExitJobError;
 }
 
@@ -172,33 +121,6 @@ int dispatch(int argc, char** argv, const Table& table) {
 }
 
 }  // namespace
-
-Result<Job> parse_job(std::string_view text) {
-  const auto parsed = json::parse(text, {kMaxJobBytes, 32, 20'000});
-  if (!parsed) return Error{"the job is no sound JSON: " + parsed.error().what, parsed.error().hint};
-  if (!parsed->is_map()) return Error{"the job is no JSON object", "see harness/PROTOCOL.md"};
-  JobReader reader(*parsed);
-  if (reader.number("protocol") != kProtocolVersion) reader.blame("protocol", "version 1");
-  Job job;
-  job.id = reader.text("job");
-  job.nonce = reader.text("nonce");
-  job.contract = {reader.text("contract")};
-  job.claim = {reader.text("claim")};
-  job.subject = {reader.text("subject")};
-  const auto arm = arm_from(reader.text("arm"));
-  if (!arm) reader.blame("arm", "one of subject, mutant, negated, control");
-  job.arm = arm.value_or(Arm::subject);
-  job.mutant = {reader.text("mutant")};
-  job.seed = {reader.number("seed")};
-  job.parameters = reader.map("parameters");
-  read_fixtures(reader, job);
-  if (parsed->find("external_subject")) job.external_subject = reader.text("external_subject");
-  job.threads = static_cast<unsigned>(std::min<std::uint64_t>(reader.number("threads"), 1024));
-  if (parsed->find("limits")) read_limits(reader, job);
-  if (const Value* replay = parsed->find("replay"); replay && !replay->is_null()) job.replay = *replay;
-  if (!reader.problem().empty()) return Error{reader.problem(), "see harness/PROTOCOL.md"};
-  return job;
-}
 
 Outcome run_job(const Table& table, const Job& job) {
   const Row& row = row_of(table, job);

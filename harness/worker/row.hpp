@@ -37,22 +37,23 @@ class Words {
 /// Tries to break one claim against the subject that the context names.
 using Falsifier = Verdict (*)(Context&);
 
-/// One claim and what tries to break it. Tables are explicit: a static registrar in a library can drop out in silence,
-/// a missing row cannot.
+/// One claim and what tries to break it. Tables are explicit: a static registrar in a library can
+/// drop out in silence, a missing row cannot.
 struct Row {
   std::string_view claim;
   std::string_view help;  ///< one line
   Falsifier falsify;
   Words subjects;
-  Words mutants{};     ///< that this check is known to kill
-  Words controls{};    ///< on which it survives, for a claim that expects to be refuted
-  Words parameters{};  ///< that it reads from the contract
-  Words fixtures{};    ///< that it needs
-  Words operations{};  ///< that a subject server must serve to be put in a subject's place
+  Words mutants{};         ///< that this check is known to kill
+  Words controls{};        ///< on which it survives, for a claim that expects to be refuted
+  Words parameters{};      ///< that it reads from the contract
+  Words fixtures{};        ///< that it needs
+  Words operations{};      ///< that a subject server must serve to be put in a subject's place
   bool exclusive = false;  ///< wants every core, alone
 };
 
-/// The digests and flags that `--list` reports; made at build time by harness/tools/source_closure.py.
+/// The digests and flags that `--list` reports; made at build time by
+/// harness/tools/source_closure.py.
 struct BuildInfo {
   std::string_view source_cpu, source_cuda;  ///< empty when there is none
   std::string_view compiler, flags, sanitizers;

@@ -76,9 +76,12 @@ std::vector<TensorCase> simpler(const TensorCase& c, const CaseSpace& space) {
   };
   if (c.specials.size() > 1) with([](TensorCase& t) { t.specials.clear(); });
   for (std::size_t i = 0; i < c.specials.size(); ++i) {
-    with([i](TensorCase& t) { t.specials.erase(t.specials.begin() + static_cast<std::ptrdiff_t>(i)); });
+    with([i](TensorCase& t) {
+      t.specials.erase(t.specials.begin() + static_cast<std::ptrdiff_t>(i));
+    });
   }
-  for (std::uint32_t rows : smaller(c.rows, space.min_rows, 1)) with([rows](TensorCase& t) { t.rows = rows; });
+  for (std::uint32_t rows : smaller(c.rows, space.min_rows, 1))
+    with([rows](TensorCase& t) { t.rows = rows; });
   for (std::uint32_t cols : smaller(c.cols, least_cols(space), space.column_step)) {
     with([cols](TensorCase& t) { t.cols = cols; });
   }
@@ -98,7 +101,8 @@ Value to_value(const TensorCase& c) {
   v.set("family", to_string(c.family));
   v.set("seed", std::to_string(c.seed));
   Value specials = Value::List{};
-  for (const Special& s : c.specials) specials.push(Value::List{Value(s.position), Value(hex_bits(s.bits))});
+  for (const Special& s : c.specials)
+    specials.push(Value::List{Value(s.position), Value(hex_bits(s.bits))});
   v.set("specials", std::move(specials));
   return v;
 }
@@ -113,7 +117,8 @@ Result<TensorCase> tensor_case_from(const Value& value) {
   if (!rows) return bad("rows");
   if (!cols || std::uint64_t{*rows} * *cols > kMaxElements) return bad("cols");
   const Value* family = value.find("family");
-  const auto named = family && family->is_string() ? family_from(*family->as_string()) : std::nullopt;
+  const auto named =
+      family && family->is_string() ? family_from(*family->as_string()) : std::nullopt;
   if (!named) return bad("family");
   const Value* seed_value = value.find("seed");
   const auto seed = seed_value ? unsigned_from(*seed_value) : std::nullopt;

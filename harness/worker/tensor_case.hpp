@@ -16,7 +16,8 @@ struct Special {
   bool operator==(const Special&) const = default;
 };
 
-/// A generated row-major tensor, as the few numbers that it follows from: what is drawn, shrunk, reported and replayed.
+/// A generated row-major tensor, as the few numbers that it follows from: what is drawn, shrunk,
+/// reported and replayed.
 struct TensorCase {
   std::uint32_t rows = 1, cols = 1;
   Family family = Family::zeros;
@@ -32,9 +33,9 @@ struct CaseSpace {
   std::vector<Family> families;
   std::uint32_t min_rows = 1, max_rows = 1;
   std::uint32_t min_cols = 1, max_cols = 1;
-  std::uint32_t column_step = 1;   ///< cols are multiples of it
+  std::uint32_t column_step = 1;  ///< cols are multiples of it
   std::uint32_t max_specials = 0;
-  bool finite_specials = true;     ///< no NaN and no infinity among them
+  bool finite_specials = true;  ///< no NaN and no infinity among them
 };
 
 /// The tensor itself; `out` is resized.
@@ -45,7 +46,8 @@ std::vector<TensorCase> simpler(const TensorCase& c, const CaseSpace& space);
 
 /// As a counterexample: {rows, cols, family, seed, specials: [[position, "0xbits"], …]}.
 Value to_value(const TensorCase& c);
-/// Back again; everything is checked, and the size bounded, because a replay may come from anywhere.
+/// Back again; everything is checked, and the size bounded, because a replay may come from
+/// anywhere.
 Result<TensorCase> tensor_case_from(const Value& value);
 
 }  // namespace refute::worker

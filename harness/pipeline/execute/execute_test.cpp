@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "harness/catch.hpp"
-#include "harness/pipeline/execute/registry.hpp"
+#include "harness/pipeline/execute/bench_overhead.hpp"
 
 namespace refute::pipeline {
 namespace {
@@ -267,6 +267,17 @@ TEST_CASE("vacuity results are remembered by digest, and only those") {
   changed[1].fixture_digests["minilm"] = {"another file"};
   CHECK(cached(changed) == std::vector<std::size_t>{2});
   std::filesystem::remove(path);
+}
+
+TEST_CASE("one job costs milliseconds, and a bench of failures is refused") {
+  const auto overhead = bench_job_overhead(UNRULY_WORKER, "SURVIVED", 50);
+  REQUIRE(overhead);
+  CHECK(overhead->median_ms > 0);
+  // Generous, because a test may share its cores; the figure itself is the bench's.
+  CHECK(overhead->median_ms < 50);
+  CHECK_FALSE(bench_job_overhead(UNRULY_WORKER, "SILENT", 1));
+  CHECK_FALSE(bench_job_overhead(UNRULY_WORKER, "NO-SUCH-CLAIM", 1));
+  CHECK_FALSE(bench_job_overhead("/nonexistent", "SURVIVED", 1));
 }
 
 TEST_CASE("a damaged cache costs time and nothing else") {

@@ -85,7 +85,8 @@ const Value::List& Fields::list(std::string_view name) {
 
 Digest Fields::digest(std::string_view name) {
   Digest digest{text(name)};
-  if (good() && !looks_like_digest(digest.text)) wrong(name, "a SHA-256 in 64 lower-case hex digits");
+  if (good() && !looks_like_digest(digest.text))
+    wrong(name, "a SHA-256 in 64 lower-case hex digits");
   return digest;
 }
 

@@ -70,7 +70,7 @@ std::map<pid_t, std::int64_t> MemoryWatch::look(std::span<const pid_t> leaders) 
   for (auto& [pid, kib] : sizes) {
     if (const auto sum = groups.find(pid); sum != groups.end()) kib = std::max(kib, sum->second);
   }
-  next_walk_ = start + std::max<Clock::duration>(2 * kTick, 50 * (Clock::now() - start));
+  next_walk_ = start + std::max<Clock::duration>(2 * kTick, 100 * (Clock::now() - start));
   return sizes;
 }
 

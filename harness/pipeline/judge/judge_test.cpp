@@ -4,6 +4,7 @@
 
 #include "harness/catch.hpp"
 #include "harness/pipeline/judge/record_json.hpp"
+#include "harness/pipeline/judge/requirement.hpp"
 #include "harness/pipeline/judge/sample_test.hpp"
 
 namespace refute::pipeline {
@@ -92,12 +93,12 @@ TEST_CASE("each level needs its requirement met on every subject") {
     CHECK(ledger.level == Level::functional);
     CHECK(ledger.next == "DISCHARGED: cpu_simd shows bytewise agreement over the whole space");
   }
-  SECTION("bytewise, but over generated inputs") {
-    const auto generated = [](Evidence& e) { e.outcome.domain = Domain::generated; };
-    CHECK(level(claim, changed(full(claim), generated)) == Level::functional);
+  SECTION("bytewise, but not over the whole space") {
+    const auto on_a_file = [](Evidence& e) { e.outcome.domain = Domain::fixture; };
+    CHECK(level(claim, changed(full(claim), on_a_file)) == Level::functional);
     Claim bytewise = claim;
     bytewise.requirements[Level::discharged].agreement = "bytewise";
-    CHECK(level(bytewise, changed(full(bytewise), generated)) == Level::discharged);
+    CHECK(level(bytewise, changed(full(bytewise), on_a_file)) == Level::discharged);
   }
 }
 
@@ -171,6 +172,13 @@ TEST_CASE("a fixture's level needs a record that read that fixture") {
   CHECK(with(Domain::fixture, "minilm-l6-v2") == Level::functional);
   CHECK(with(Domain::generated, "minilm-l6-v2") == Level::partial_algorithm_level);
   CHECK(with(Domain::fixture, "another-file") == Level::partial_algorithm_level);
+}
+
+TEST_CASE("code is live when it ran on every input; a sample of generated ones is not") {
+  const Claim claim = encode_claim();
+  const auto sampled = [](Evidence& e) { e.outcome.domain = Domain::generated; };
+  CHECK(level(claim, full(claim)) == Level::discharged);
+  CHECK(level(claim, changed(full(claim), sampled)) == Level::partial_algorithm_level);
 }
 
 TEST_CASE("a command's level needs a record that ran live") {
@@ -445,6 +453,29 @@ TEST_CASE("a subject that no worker offers blocks") {
 TEST_CASE("evidence of another contract under the same id does not count") {
   Records evidence = changed(full(encode_claim()), [](Evidence& e) { e.contract = {"OTHER"}; });
   CHECK(level(encode_claim(), evidence) == Level::open);
+}
+
+TEST_CASE("a subject's backend is told by its name") {
+  // "cuda_fused" is no key of the sources: its evidence rests on its backend's.
+  Claim claim = device_claim();
+  claim.subjects = {{"cpu_scalar"}, {"cuda_fused"}};
+  claim.requirements[Level::functional].subjects = {{"cuda_fused"}};
+  Today now = today();
+  now.bound[claim.id].subjects = {{"cpu_scalar"}, {"cuda_fused"}};
+  CHECK(level(claim, full(claim), now) == Level::functional);
+  now.bound[claim.id].sources["cuda"] = {std::string(64, '0')};
+  CHECK(level(claim, full(claim), now) == Level::partial_algorithm_level);
+}
+
+TEST_CASE("a requirement counts machines by itself, also where nothing was merged before") {
+  Requirement two;
+  two.machines = 2;
+  const Evidence e = record(encode_claim(), "cpu_simd");
+  CHECK(lacks(two, attested(e, {'1', '2'})).empty());
+  CHECK_FALSE(lacks(two, attested(e, {'1', '1'})).empty());
+  Evidence foreign = attested(e, {'1', '2'});
+  foreign.attestations[1].record = {std::string(64, '0')};
+  CHECK_FALSE(lacks(two, foreign).empty());
 }
 
 TEST_CASE("an architecture's capability is read, or is none") {

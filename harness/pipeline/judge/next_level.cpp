@@ -147,21 +147,34 @@ class Blocking {
   std::set<Blocker> found_;
 };
 
-std::string subject_words(const Claim& claim, const Requirement& r, const SubjectName& subject,
-                          const Records& fresh, const Power& power) {
-  const std::vector<std::string> lack = nearest_lack(claim, r, subject, fresh);
+/// What subjects still lack, without their names: those that lack the same are named together.
+struct Lack {
+  bool expected = false;                ///< one of their records has the expected outcome
+  std::vector<std::string> conditions;  ///< that the nearest record does not meet
+  bool power = false;                   ///< the negated check was not refuted yet
+
+  bool nothing() const { return expected && conditions.empty() && !power; }
+  bool operator==(const Lack&) const = default;
+};
+
+std::string lack_words(const Claim& claim, const std::vector<std::string>& names,
+                       const Lack& lack) {
+  const bool one = names.size() == 1;
+  const std::string who = fmt::format("{}", fmt::join(names, " and "));
   std::vector<std::string> parts;
-  if (!has_expected(claim, subject, fresh)) {
-    const char* outcome = claim.expect == Expect::survived ? "survives" : "is refuted";
-    parts.push_back(lack.empty() ? fmt::format("{} {}", subject.text, outcome)
-                                 : fmt::format("{} {} on {}", subject.text, outcome,
-                                               fmt::join(lack, ", with ")));
-  } else if (!lack.empty()) {
-    parts.push_back(fmt::format("{} shows {}", subject.text, fmt::join(lack, " and ")));
+  if (!lack.expected) {
+    const std::string_view outcome = claim.expect == Expect::survived
+                                         ? (one ? "survives" : "survive")
+                                     : one ? "is refuted"
+                                           : "are refuted";
+    parts.push_back(lack.conditions.empty() ? fmt::format("{} {}", who, outcome)
+                                            : fmt::format("{} {} on {}", who, outcome,
+                                                          fmt::join(lack.conditions, ", with ")));
+  } else if (!lack.conditions.empty()) {
+    parts.push_back(
+        fmt::format("{} {} {}", who, one ? "shows" : "show", fmt::join(lack.conditions, " and ")));
   }
-  if (!power.proven_for(claim, subject)) {
-    parts.push_back(fmt::format("the negated check on {} is refuted", subject.text));
-  }
+  if (lack.power) parts.push_back(fmt::format("the negated check on {} is refuted", who));
   return fmt::format("{}", fmt::join(parts, " and "));
 }
 
@@ -169,17 +182,22 @@ void explain_level(const Claim& claim, Level level, const Requirement& r, const 
                    const Binding& binding, const Records& fresh, const Power& power,
                    ClaimLedger& result) {
   Blocking blocking(today, binding, fresh);
-  std::vector<std::string> missing;
+  std::vector<std::pair<Lack, std::vector<std::string>>> groups;
   for (const SubjectName& subject : subjects_of(claim, r)) {
     const bool met = is_met(claim, r, subject, fresh);
     if (!met || !binding.subjects.contains(subject)) blocking.subject(r, subject);
-    std::string words = subject_words(claim, r, subject, fresh, power);
-    if (!words.empty()) missing.push_back(std::move(words));
+    const Lack lack{has_expected(claim, subject, fresh), nearest_lack(claim, r, subject, fresh),
+                    !power.proven_for(claim, subject)};
+    if (lack.nothing()) continue;
+    auto group = std::ranges::find(groups, lack, &decltype(groups)::value_type::first);
+    if (group == groups.end()) group = groups.insert(groups.end(), {lack, {}});
+    group->second.push_back(subject.text);
   }
   result.blockers = blocking.take();
-  if (result.next.empty() && !missing.empty()) {
-    result.next = fmt::format("{}: {}", to_string(level), fmt::join(missing, "; "));
-  }
+  if (!result.next.empty() || groups.empty()) return;
+  std::vector<std::string> missing;
+  for (const auto& [lack, names] : groups) missing.push_back(lack_words(claim, names, lack));
+  result.next = fmt::format("{}: {}", to_string(level), fmt::join(missing, "; "));
 }
 
 std::optional<Level> level_above(Level level) {

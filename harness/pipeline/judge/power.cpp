@@ -48,7 +48,6 @@ void judge_negated(const Claim& claim, const Records& fresh, Power& power) {
     if (as_expected(claim, *e)) power.proven.insert(e->subject);
   }
   for (const SubjectName& subject : survivors) {
-    power.proven.erase(subject);
     power.caps.push_back({CapKind::negated_survives, subject.text});
   }
 }

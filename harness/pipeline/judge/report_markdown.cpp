@@ -141,6 +141,9 @@ class MarkdownReport {
       for (const Blocker& blocker : c.blockers) {
         body += fmt::format("  - {}: {}\n", to_string(blocker.kind), escaped(blocker.why));
       }
+      for (const std::string& declined : row.declined) {
+        body += fmt::format("  - declined on {}\n", escaped(declined));
+      }
     }
     return body;
   }

@@ -64,7 +64,7 @@ class RowBuilder {
     for (const Evidence* e : fresh_) add_finding(*e);
     summarise_outcome();
     summarise_power();
-    summarise_measured();
+    summarise_shown();
     return std::move(row_);
   }
 
@@ -134,10 +134,14 @@ class RowBuilder {
     }
   }
 
-  void summarise_measured() {
+  void summarise_shown() {
     std::vector<std::string> all;
     for (const SubjectRow& s : row_.subjects) {
       if (s.shown == nullptr) continue;
+      if (is_declined(*s.shown)) {
+        row_.declined.push_back(fmt::format("{}: {}", s.ledger->subject.text,
+                                            printable(verdict_detail(s.shown->outcome.verdict))));
+      }
       std::string words = measured(s.shown->outcome.measurements);
       if (!words.empty() && std::ranges::find(all, words) == all.end()) all.push_back(words);
     }

@@ -31,9 +31,10 @@ struct ClaimRow {
   const ClaimLedger* ledger = nullptr;
   std::vector<SubjectRow> subjects;
   std::vector<Finding> findings;
-  std::string outcome;   ///< "survived on cpu_scalar, cpu_simd; declined on cuda"
-  std::string power;     ///< "2/2 mutants", "control alive", "VACUOUS"
-  std::string measured;  ///< of the subjects, each said once
+  std::string outcome;                ///< "survived on cpu_scalar, cpu_simd; declined on cuda"
+  std::string power;                  ///< "2/2 mutants", "control alive", "VACUOUS"
+  std::string measured;               ///< of the subjects, each said once
+  std::vector<std::string> declined;  ///< "cuda: no CUDA device"
   std::uint64_t cases = 0;
 };
 

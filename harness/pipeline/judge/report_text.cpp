@@ -149,6 +149,7 @@ class TextReport {
       for (const Blocker& blocker : c.blockers) {
         line(fmt::format("    {}: {}", to_string(blocker.kind), printable(blocker.why)));
       }
+      for (const std::string& declined : row.declined) line("    declined on " + declined);
     }
   }
 

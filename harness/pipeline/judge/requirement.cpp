@@ -50,6 +50,11 @@ std::string device_words(const Requirement& requirement) {
 /// should hear of them.
 template <class Visit>
 void each_condition(const Requirement& r, const Evidence* e, Visit visit) {
+  if (r.live) {
+    // A sample says little of code that nobody sampled: only a whole input space is as live as real
+    // weights are.
+    visit(e && e->outcome.domain != Domain::generated, "every input, or something real");
+  }
   if (names_device(r)) visit(e && on_device(r, *e), device_words(r));
   if (!r.fixture.empty()) {
     visit(e && read_fixture(*e, r.fixture), fmt::format("the fixture {}", r.fixture));

@@ -266,6 +266,22 @@ TEST_CASE("a disk that fills up stops the record at a whole line") {
     REQUIRE_FALSE(writer.finish());
     CHECK((*load_latest(root.path()))->evidence.size() == written + 1);
   }
+  SECTION("the observations fill up first") {
+    RunWriter writer = started(root.path());
+    const Evidence e = record(encode_claim(), "cpu_scalar");
+    Observation wordy = seen(e);
+    wordy.output = std::string(20'000, 'x');
+    std::size_t written = 0;
+    {
+      const FileLimit limit(50'000);
+      while (!writer.append(e, wordy)) ++written;
+    }
+    CHECK(written == 2);
+    const auto run = load_run(root.path(), writer.facts().id);
+    REQUIRE(run);
+    CHECK(run->evidence.size() == written);
+    CHECK(run->observations.size() == written);
+  }
   SECTION("a file system without space") {
     if (::mount("tmpfs", root.path().c_str(), "tmpfs", 0, "size=256k") != 0) {
       WARN("no tmpfs can be mounted here: only the limit on a file's size was tested");

@@ -157,6 +157,12 @@ TEST_CASE("a forger who also mends the manifest is found by the records themselv
     cover_up(files, ledger);
     CHECK(finds(verify(files, ledger), Damage::misplaced, "evidence/" + kAttested));
   }
+  SECTION("an attestation beside another claim's records") {
+    const std::string other = "CRUX-B-11/FALSIFY-CRUX-B-11-009.attestations.jsonl";
+    files[other] = files[kAttested];
+    cover_up(files, ledger);
+    CHECK(finds(verify(files, ledger), Damage::misplaced, "evidence/" + other));
+  }
   SECTION("a file that is no record") {
     files["CRUX-B-11/x.jsonl"] = "hello\n";
     cover_up(files, ledger);

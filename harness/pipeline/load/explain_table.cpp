@@ -1,7 +1,9 @@
 // One row a code, in the order of kCodes: why it matters, then the same stretch of a contract wrong
 // and right.
 
+#include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "harness/pipeline/load/explain.hpp"
 
@@ -337,7 +339,9 @@ static_assert(mirrors_codes(), "every code has its explanation, in the same orde
 }  // namespace
 
 const Explanation& explanation_of(const CodeRow& row) {
-  return kExplanations[static_cast<std::size_t>(&row - kCodes.data())].text;
+  const auto it = std::ranges::find(kExplanations, row.code, &Row::code);
+  assert(it != kExplanations.end() && "a row that does not stand in kCodes");
+  return it->text;
 }
 
 }  // namespace refute::pipeline

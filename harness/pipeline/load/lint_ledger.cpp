@@ -112,6 +112,18 @@ class Ledger {
                   fmt::format("write `{}: <the fixture, device, command or decision>`", word));
   }
 
+  // Older contracts say beside the word what it stands for.
+  static bool names_object(const SpanNode& entry) {
+    const SpanNode* evidence = entry.find("evidence_discharged_by");
+    for (const SpanNode* owner : {&entry, evidence}) {
+      if (owner == nullptr) continue;
+      for (const std::string_view key : {"scope", "sub_claim", "notes"}) {
+        if (says_something(owner->find(key))) return true;
+      }
+    }
+    return false;
+  }
+
   void check_blockers(const SpanNode& entry) {
     for (const SpanNode* node : text_nodes(blocker_of(entry))) {
       const std::string_view text = trimmed(node->text);
@@ -121,7 +133,7 @@ class Ledger {
         findings_.add("RF0206", Severity::error, *node,
                       fmt::format("`{}` is no blocker that is known", word),
                       did_you_mean(nearest(word, kBlockers)));
-      } else if (is_bare_blocker(text)) {
+      } else if (is_bare_blocker(text) && !names_object(entry)) {
         report_bare(*node, word);
       }
     }

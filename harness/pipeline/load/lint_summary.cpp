@@ -94,13 +94,15 @@ class Summary {
   Findings& findings_;
 };
 
-void check_proof(const SpanNode& obligation, Findings& findings) {
+// A theorem without its module can still be searched for; without its name there is nothing to look
+// for.
+void check_proof(const Document& document, const SpanNode& obligation, Findings& findings) {
   if (!lean_says(obligation, {"proved", "proven", "verified"})) return;
   const SpanNode& lean = *obligation.find("lean");
   for (const std::string_view key : {"theorem", "module"}) {
     if (!text_nodes(lean.find(key)).empty()) continue;
-    findings.add("RF0408", Severity::error, *lean.find("status"),
-                 fmt::format("called proved, but no {} is named", key),
+    findings.add("RF0408", key == "theorem" ? Severity::error : document.graded(),
+                 *lean.find("status"), fmt::format("called proved, but no {} is named", key),
                  "name theorem and module, or set another status");
   }
 }
@@ -109,7 +111,7 @@ void check_proof(const SpanNode& obligation, Findings& findings) {
 
 void lint_summary(const Document& document, Findings& findings) {
   for (const SpanNode* obligation : document.entries("proof_obligations"))
-    check_proof(*obligation, findings);
+    check_proof(document, *obligation, findings);
   const SpanNode* summary = document.root.find("verification_summary");
   if (summary != nullptr && summary->is_map()) Summary(document, *summary, findings).check();
 }

@@ -14,10 +14,11 @@ namespace refute::pipeline {
 namespace {
 
 constexpr auto kSaysNothing = std::to_array<std::string_view>(
-    {"passes",        "pass",      "works",     "it works",    "ok",          "okay",
-     "true",          "success",   "succeeds",  "holds",       "test passes", "tests pass",
-     "no error",      "no errors", "must hold", "as expected", "correct",     "is correct",
-     "it is correct", "yes",       "always",    "should pass", "should work", "the test passes"});
+    {"none",        "n/a",         "unknown",        "passes",        "pass",      "works",
+     "it works",    "ok",          "okay",           "true",          "success",   "succeeds",
+     "holds",       "test passes", "tests pass",     "no error",      "no errors", "must hold",
+     "as expected", "correct",     "is correct",     "it is correct", "yes",       "always",
+     "should pass", "should work", "the test passes"});
 
 std::string plain_sentence(std::string_view text) {
   std::string out = folded(text);

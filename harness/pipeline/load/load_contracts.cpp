@@ -68,13 +68,8 @@ void lint_one(const Document& document, const LoadOptions& options, Findings& fi
   lint_files(document, findings);
 }
 
-void read_one(Slot& slot, const LoadOptions& options) {
-  Result<std::string> bytes = read_bounded(slot.file);
-  if (!bytes) {
-    slot.unreadable = bytes.error();
-    return;
-  }
-  slot.document = std::make_unique<Document>(slot.file, *std::move(bytes));
+void read_bytes(Slot& slot, std::string bytes, const LoadOptions& options) {
+  slot.document = std::make_unique<Document>(slot.file, std::move(bytes));
   Document& document = *slot.document;
   if (!scan_bytes(document.text, document.lines, slot.findings)) return;
   ParsedYaml parsed = parse_yaml(document.text, document.lines, slot.findings);
@@ -87,6 +82,15 @@ void read_one(Slot& slot, const LoadOptions& options) {
   } else if (parsed.complete) {
     slot.findings.add("RF0116", Severity::error, Span{}, "the file is empty",
                       "a contract has at least metadata");
+  }
+}
+
+void read_one(Slot& slot, const LoadOptions& options) {
+  Result<std::string> bytes = read_bounded(slot.file);
+  if (bytes) {
+    read_bytes(slot, *std::move(bytes), options);
+  } else {
+    slot.unreadable = bytes.take_error();
   }
 }
 
@@ -118,23 +122,39 @@ void check_across(std::vector<std::unique_ptr<Slot>>& slots) {
   lint_across(checked);
 }
 
+void collect(std::vector<std::unique_ptr<Slot>>& slots, LoadResult& result) {
+  for (const auto& slot : slots) {
+    if (slot->unreadable) result.unreadable.push_back(*slot->unreadable);
+    if (is_understood(*slot)) result.contracts.push_back(build_contract(*slot->document));
+    std::ranges::move(slot->findings.take(), std::back_inserter(result.diagnostics));
+    if (slot->document != nullptr) {
+      result.sources.push_back({slot->file, std::move(slot->document->text)});
+    }
+  }
+  sort_diagnostics(result.diagnostics);
+}
+
 }  // namespace
 
 LoadResult load_contracts(const std::vector<std::string>& paths, const LoadOptions& options) {
   LoadResult result;
   std::vector<std::unique_ptr<Slot>> slots;
-  for (std::string& file : find_contract_files(paths, result.unreadable))
+  for (std::string& file : find_contract_files(paths, result.unreadable)) {
     slots.push_back(std::make_unique<Slot>(std::move(file)));
+  }
   read_all(slots, options);
   if (options.lint) check_across(slots);
-  for (const auto& slot : slots) {
-    if (slot->unreadable) result.unreadable.push_back(*slot->unreadable);
-    if (is_understood(*slot)) result.contracts.push_back(build_contract(*slot->document));
-    std::ranges::move(slot->findings.take(), std::back_inserter(result.diagnostics));
-    if (slot->document != nullptr)
-      result.sources.push_back({slot->file, std::move(slot->document->text)});
-  }
-  sort_diagnostics(result.diagnostics);
+  collect(slots, result);
+  return result;
+}
+
+LoadResult lint_text(std::string name, std::string bytes, const LoadOptions& options) {
+  LoadResult result;
+  std::vector<std::unique_ptr<Slot>> slots;
+  slots.push_back(std::make_unique<Slot>(std::move(name)));
+  read_bytes(*slots.front(), std::move(bytes), options);
+  if (options.lint) check_across(slots);
+  collect(slots, result);
   return result;
 }
 

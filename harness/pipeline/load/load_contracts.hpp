@@ -37,6 +37,9 @@ struct LoadResult {
 /// several threads. A file named twice is read once. One bad file hides no other.
 LoadResult load_contracts(const std::vector<std::string>& paths, const LoadOptions& options = {});
 
+/// The same for one text in memory, under a name of the caller's choice.
+LoadResult lint_text(std::string name, std::string bytes, const LoadOptions& options = {});
+
 /// The files that the paths stand for, sorted; problems are added to `unreadable`.
 std::vector<std::string> find_contract_files(const std::vector<std::string>& paths,
                                              std::vector<Error>& unreadable);

@@ -16,8 +16,8 @@ std::string normal(std::string_view word) {
 
 int most_edits(std::size_t length) {
   if (length < 3) return 0;
-  if (length <= 5) return 1;
-  return length <= 10 ? 2 : 3;
+  if (length <= 7) return 1;  // `sanity` is not `safety`
+  return length <= 12 ? 2 : 3;
 }
 
 }  // namespace

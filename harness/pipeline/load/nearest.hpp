@@ -13,9 +13,9 @@ namespace refute::pipeline {
 /// into the other.
 int edit_distance(std::string_view a, std::string_view b);
 
-/// The candidate that `word` was probably meant to be, or empty. Near is one edit up to five
-/// letters, two up to ten, then three; upper and lower case, `-` and `_` count as equal. Of equally
-/// near ones the first wins.
+/// The candidate that `word` was probably meant to be, or empty. Near is one edit up to seven
+/// letters, two up to twelve, then three; upper and lower case, `-` and `_` count as equal. Of
+/// equally near ones the first wins.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 std::string_view nearest(std::string_view word, const std::vector<std::string>& candidates);
 

@@ -31,13 +31,52 @@ constexpr Words kKinds[] = {"kernel",
                             "benchmark",
                             "data",
                             "process"};
-constexpr Words kContractStatus[] = {
-    "draft",      "proposed",   "planned",     "active",      "accepted",
-    "approved",   "stable",     "implemented", "enforced",    "experimental",
-    "deprecated", "superseded", "retired",     "partial",     "open",
-    "complete",   "validated",  "verified",    "in_progress", "pending",
-    "production", "ratified",   "shipped",     "unbound",     "partial_algorithm_level",
-    "functional", "discharged", "refuted"};
+constexpr Words kContractStatus[] = {"draft",
+                                     "proposed",
+                                     "planned",
+                                     "active",
+                                     "accepted",
+                                     "approved",
+                                     "stable",
+                                     "implemented",
+                                     "enforced",
+                                     "experimental",
+                                     "deprecated",
+                                     "superseded",
+                                     "retired",
+                                     "partial",
+                                     "open",
+                                     "complete",
+                                     "validated",
+                                     "verified",
+                                     "in_progress",
+                                     "pending",
+                                     "production",
+                                     "ratified",
+                                     "released",
+                                     "final",
+                                     "frozen",
+                                     "locked",
+                                     "alpha",
+                                     "beta",
+                                     "live",
+                                     "done",
+                                     "closed",
+                                     "new",
+                                     "review",
+                                     "wip",
+                                     "ready",
+                                     "completed",
+                                     "passing",
+                                     "green",
+                                     "red",
+                                     "merged",
+                                     "shipped",
+                                     "unbound",
+                                     "partial_algorithm_level",
+                                     "functional",
+                                     "discharged",
+                                     "refuted"};
 constexpr Words kIntake[] = {"missing", "partial", "supported", "unclear"};
 constexpr Words kDischarge[] = {
     "UNBOUND", "OPEN", "PARTIAL_ALGORITHM_LEVEL", "FUNCTIONAL", "DISCHARGED", "REFUTED",
@@ -46,7 +85,8 @@ constexpr Words kDischarge[] = {
     // words for the state of a test rather than a level
     "PENDING", "PLANNED", "PASSING", "PASS", "FAILING", "FAIL", "IMPLEMENTED", "VERIFIED", "ACTIVE",
     "PARTIAL", "BLOCKED", "DRAFT", "SKIPPED", "IGNORED", "RED", "GREEN", "DONE", "DEFERRED",
-    "NOT_STARTED", "IN_PROGRESS", "TESTED", "PROVED", "STUB"};
+    "NOT_STARTED", "IN_PROGRESS", "TESTED", "PASSED", "FAILED", "PROPOSED", "COMPLETE", "COMPLETED",
+    "READY", "CLOSED", "RESOLVED", "PROVEN", "SUPPORTED", "MISSING", "PROVED", "STUB"};
 constexpr Words kObligationTypes[] = {
     "invariant",     "bound",          "equivalence",   "monotonicity",  "idempotency",
     "linearity",     "symmetry",       "associativity", "conservation",  "ordering",
@@ -56,12 +96,14 @@ constexpr Words kObligationTypes[] = {
     "loop_variant",  "old_state",      "subcontract",   "commutativity", "injectivity",
     "surjectivity",  "continuity",     "accuracy",      "performance",   "memory_safety"};
 constexpr Words kStrategies[] = {"exhaustive", "stub_float", "compositional", "bounded_int"};
-constexpr Words kLeanStatus[] = {"proved",      "proven",  "verified",       "sorry", "stub",
-                                 "partial",     "pending", "planned",        "wip",   "in_progress",
-                                 "not_started", "axiom",   "not_applicable", "n/a"};
-constexpr Words kSeverities[] = {"error", "warning", "info", "blocker", "critical",
-                                 "major", "minor",   "high", "medium",  "low",
-                                 "must",  "should",  "may",  "fatal",   "advisory"};
+constexpr Words kLeanStatus[] = {
+    "proved",  "proven", "verified",    "sorry",       "stub",           "partial",  "pending",
+    "planned", "wip",    "in_progress", "not_started", "axiom",          "complete", "done",
+    "open",    "todo",   "unproved",    "none",        "not_applicable", "n/a"};
+constexpr Words kSeverities[] = {"error", "warning", "info",     "blocker", "critical", "major",
+                                 "minor", "high",    "medium",   "low",     "must",     "should",
+                                 "may",   "fatal",   "advisory", "warn",    "block",    "p0",
+                                 "p1",    "p2",      "p3"};
 constexpr Words kExpect[] = {"survived", "refuted"};
 constexpr Words kOrigins[] = {"derived", "calibrated", "chosen"};
 constexpr Words kAgreements[] = {"bytewise", "exhaustive"};
@@ -105,8 +147,8 @@ constexpr Field kMetadataFields[] = {
     {.key = "changelog"},
     {.key = "github_issue"},
     {.key = "name", .type = Type::text, .old_name = "title"},
-    {.key = "tags", .type = Type::texts},
-    {.key = "owner", .type = Type::texts},
+    {.key = "tags"},
+    {.key = "owner"},
     {.key = "notes"},
     {.key = "issue"},
 };
@@ -165,7 +207,8 @@ constexpr Field kRequirementFields[] = {
     {.key = "subjects", .type = Type::texts, .help = "the claim's subjects by default"},
     {.key = "live",
      .type = Type::boolean,
-     .help = "the claim speaks of the subject's own code: running it is live"},
+     .help = "the claim speaks of the subject's own code: a run over every input is live, a sample "
+             "is not"},
     {.key = "fixture", .type = Type::id, .help = "a real file that the evidence must have read"},
     {.key = "device",
      .type = Type::word,
@@ -268,6 +311,8 @@ constexpr Field kClaimFields[] = {
     {.key = "notes"},
     {.key = "method"},
     {.key = "evidence"},
+    {.key = "tests"},
+    {.key = "type"},
 };
 constexpr Shape kClaim = {"claim", kClaimFields, false,
                           "a statement that somebody tries to refute"};

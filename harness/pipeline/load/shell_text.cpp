@@ -163,10 +163,10 @@ bool looks_like_shell(std::string_view text) {
   const std::vector<std::string> words = split_words(text.substr(0, 2000));
   if (words.empty()) return false;
   const std::string_view first = words.front();
-  if (words.size() == 1)
-    return is_one_of(first, std::to_array<std::string_view>({"true", "false", ":"}));
   if (words.size() == 2 && first == "exit") return true;
   if (is_assignment(first) || first.starts_with("./") || first.starts_with("$")) return true;
+  if (words.size() == 1)
+    return is_one_of(first, std::to_array<std::string_view>({"true", "false", ":"}));
   if (first.ends_with(";") && is_one_of(first.substr(0, first.size() - 1), kCommands)) return true;
   if (!is_one_of(first, kCommands)) return false;
   if (!is_one_of(first, kEnglish)) return true;

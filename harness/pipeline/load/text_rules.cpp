@@ -88,9 +88,8 @@ bool is_date(std::string_view text) {
 
 bool is_placeholder(std::string_view text) {
   constexpr auto kWhole = std::to_array<std::string_view>(
-      {"tbd", "todo", "fixme", "xxx", "n/a", "na", "none", "placeholder", "to_be_done",
-       "to_be_defined", "to_be_determined", "tba", "fill_in", "fill_me_in", "lorem_ipsum",
-       "unknown", "wip", "foo", "asdf"});
+      {"tbd", "todo", "fixme", "xxx", "placeholder", "to_be_done", "to_be_defined",
+       "to_be_determined", "tba", "fill_in", "fill_me_in", "lorem_ipsum", "wip", "asdf"});
   const std::string_view core = trimmed(text);
   const bool only_marks =
       !core.empty() && core.find_first_not_of(".-?_*! ") == std::string_view::npos;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "harness/pipeline/load/load.hpp"
+#include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/scan.hpp"
 
 namespace refute::pipeline {
@@ -27,6 +29,15 @@ bool spells_null(std::string_view text, std::size_t at) {
 std::size_t end_of_word(std::string_view text, std::size_t at) {
   const std::size_t end = text.find_first_of(" \t\r\n,]}", at);
   return std::min(end, text.size());
+}
+
+// An absent value may be placed before the token that the parser marked it by, so an end never
+// moves back.
+void extend(Span& outer, const Span& inner) {
+  const auto end = std::max(std::pair(outer.end_line, outer.end_column),
+                            std::pair(inner.end_line, inner.end_column));
+  outer.end_line = end.first;
+  outer.end_column = end.second;
 }
 
 // One past the bracket that closes a flow collection whose last token ends at `at`.
@@ -103,6 +114,24 @@ Span TreeBuilder::place_of_null(std::size_t at) const {
   return lines_.span(after, after);
 }
 
+// The parser takes a last line without `:` for a key, and lets a key follow a quoted value on its
+// line.
+void TreeBuilder::check_block_key(std::size_t at, const SpanNode& key) {
+  const Frame& frame = stack_.back();
+  const auto in_flow = [](const Frame& f) { return f.flow; };
+  if (std::ranges::any_of(stack_, in_flow)) return;
+  const std::size_t start = lines_.line_start(key.span.line);
+  const std::string_view before = trimmed(text_.substr(start, at - start));
+  const std::size_t colon = text_.find_first_not_of(" \t", last_end_);
+  const bool has_colon = colon != std::string_view::npos && text_[colon] == ':';
+  if (!before.empty() && !frame.node.members.empty() && !before.ends_with('?')) {
+    findings_.add("RF0105", Severity::error, key.span, "another key stands on the line of a value",
+                  "begin a new line, or look for a quote that closes too early");
+  } else if (!has_colon && !before.ends_with('?')) {
+    findings_.add("RF0105", Severity::error, key.span, "a key without a `:`", "write `key: value`");
+  }
+}
+
 void TreeBuilder::take_key(SpanNode node) {
   Frame& frame = stack_.back();
   frame.key_read = true;
@@ -125,8 +154,7 @@ void TreeBuilder::attach(SpanNode node) {
     return;
   }
   Frame& frame = stack_.back();
-  frame.node.span.end_line = node.span.end_line;
-  frame.node.span.end_column = node.span.end_column;
+  extend(frame.node.span, node.span);
   if (frame.node.is_list()) {
     frame.node.items.push_back(std::move(node));
     return;
@@ -204,6 +232,7 @@ Next TreeBuilder::add_scalar(std::size_t at, const std::string& value) {
   node.text = value;
   last_end_ = end;
   if (wants_key()) {
+    check_block_key(at, node);
     take_key(std::move(node));
   } else {
     attach(std::move(node));
@@ -236,9 +265,7 @@ void TreeBuilder::close() {
   stack_.pop_back();
   if (frame.flow) {
     last_end_ = end_of_flow(text_, last_end_);
-    const Span end = lines_.span(last_end_, last_end_);
-    frame.node.span.end_line = end.line;
-    frame.node.span.end_column = end.column;
+    extend(frame.node.span, lines_.span(last_end_, last_end_));
   }
   if (frame.node.is_map()) report_duplicates(frame.node);
   if (frame.is_key) {

@@ -53,6 +53,7 @@ class TreeBuilder {
   void refuse_properties(std::size_t at);
   void check_tab(std::size_t at);
   bool wants_key() const;
+  void check_block_key(std::size_t at, const SpanNode& key);
   void take_key(SpanNode node);
   void attach(SpanNode node);
   Span place_of_null(std::size_t at) const;

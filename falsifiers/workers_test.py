@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""The workers as processes: the canary's ways to end, determinism, replays, and jobs that are wrong.
+
+usage: workers_test.py FOLDER_OF_WORKERS
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+from worker_harness import FP8, TENSORS, job, record, run
+
+FOLDER = pathlib.Path(sys.argv.pop())
+FP8_WORKER, NF4_WORKER, CANARY = (FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_canary"))
+
+
+def canary(name):
+    return job("CANARY", f"CANARY-{name}", "canary")
+
+
+def fp8(number, **changes):
+    return job("CRUX-B-11", f"FALSIFY-CRUX-B-11-{number:03}", **changes)
+
+
+class Canary(unittest.TestCase):
+    def test_each_row_ends_as_it_should(self):
+        self.assertEqual(record(CANARY, canary("REFUTED"))["outcome"], "refuted")
+        self.assertEqual(run(CANARY, canary("CRASHED"))[:2], (-11, b""))
+        self.assertEqual(run(CANARY, canary("EXITED"))[:2], (9, b""))
+        self.assertEqual(run(CANARY, canary("SILENT"))[:2], (0, b""))
+        self.assertEqual(record(CANARY, canary("FOREIGN"))["job"], "somebody-elses-job")
+        zero = record(CANARY, canary("ZERO"))
+        self.assertEqual((zero["outcome"], zero["cases"]), ("survived", 0))
+        declined = record(CANARY, canary("DECLINED"))
+        self.assertEqual((declined["outcome"], declined["reason"]), ("declined", "no_device"))
+        status, data, _ = run(CANARY, canary("GARBAGE"))
+        self.assertEqual(status, 0)
+        with self.assertRaises(ValueError):
+            json.loads(data)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            run(CANARY, canary("HANGS"), timeout=0.5)
+
+    def test_the_vacuous_check_survives_in_every_arm(self):
+        for arm, mutant in (("subject", ""), ("negated", ""), ("mutant", "anything")):
+            self.assertEqual(record(CANARY, canary("VACUOUS") | {"arm": arm, "mutant": mutant})["outcome"], "survived")
+
+    def test_the_nondeterministic_one_differs_from_process_to_process(self):
+        first, second = (record(CANARY, canary("NONDETERMINISTIC") | {"nonce": n}) for n in "ab")
+        self.assertNotEqual(first["counterexample"], second["counterexample"])
+
+
+class Verdicts(unittest.TestCase):
+    def test_the_same_job_gives_the_same_record_on_any_number_of_threads(self):
+        nf4 = {"decisions": ["thresholds", "nearest"], "every_f32_from": 0.5}
+        for worker, a_job in (
+            (FP8_WORKER, fp8(4, parameters=FP8)),
+            (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS)),
+            (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS, arm="mutant", mutant="reciprocal_scale")),
+            (FP8_WORKER, fp8(6, parameters=FP8, arm="mutant", mutant="flush_subnormals")),
+            (NF4_WORKER, job("C-NF4", "C-NF4-007", parameters=nf4)),
+            (NF4_WORKER, job("C-NF4", "C-NF4-007", parameters=nf4, arm="mutant", mutant="not_strict")),
+        ):
+            records = [record(worker, a_job | {"threads": threads}) for threads in (1, 2, 3)]
+            self.assertEqual(records[0], records[1])
+            self.assertEqual(records[0], records[2])
+
+    def test_scalar_and_simd_have_the_same_result(self):
+        for a_job in (fp8(3, parameters={"formats": ["e4m3", "e5m2"]}), fp8(4, parameters=FP8), fp8(5, parameters=FP8)):
+            digests = {record(FP8_WORKER, a_job | {"subject": s})["result_digest"] for s in ("cpu_scalar", "cpu_simd")}
+            self.assertEqual(len(digests), 1)
+            self.assertRegex(digests.pop(), "^[0-9a-f]{64}$")
+
+    def test_rapidcheck_takes_nothing_from_the_environment(self):
+        a_job = fp8(12, parameters=FP8 | TENSORS)
+        for parameters in ("max_success=0", "seed=1", "reproduce=abc"):
+            again = record(FP8_WORKER, a_job, environment={"RC_PARAMS": parameters})
+            self.assertEqual(again, record(FP8_WORKER, a_job))
+            self.assertEqual(again["cases"], TENSORS["cases"])
+
+    def test_a_counterexample_replays_whatever_the_seed(self):
+        for worker, a_job in (
+            (FP8_WORKER, fp8(4, parameters=FP8, arm="mutant", mutant="overflow_at_tie")),
+            (FP8_WORKER, fp8(6, parameters=FP8, arm="mutant", mutant="overflow_at_tie")),
+            (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS, arm="mutant", mutant="ties_away")),
+            (FP8_WORKER, fp8(2, parameters={"capable_from": 90, "highest_sm": 99}, subject="capability", arm="mutant",
+                             mutant="gate_from_89")),
+        ):
+            first = record(worker, a_job)
+            self.assertEqual(first["outcome"], "refuted")
+            again = record(worker, a_job | {"seed": "99", "replay": first["counterexample"]})
+            self.assertEqual((again["message"], again["counterexample"]), (first["message"], first["counterexample"]))
+
+    def test_a_replay_on_the_right_subject_survives(self):
+        a_job = fp8(12, parameters=FP8 | TENSORS)
+        refuted = record(FP8_WORKER, a_job | {"arm": "mutant", "mutant": "ties_away"})
+        again = record(FP8_WORKER, a_job | {"replay": refuted["counterexample"]})
+        self.assertEqual((again["outcome"], again["cases"]), ("survived", 1))
+
+    def test_an_absent_fixture_declines_and_a_broken_one_does_not(self):
+        a_job = fp8(1, parameters={"max_relative_error": 0.01})
+        self.assertEqual(record(FP8_WORKER, a_job)["reason"], "no_fixture")
+        status, data, error = run(FP8_WORKER, a_job | {"fixtures": {"minilm-l6-v2": __file__}})
+        self.assertEqual((status, data), (4, b""))
+        self.assertIn("workers_test.py", error)
+
+    def test_every_fp8_mutant_in_the_list_dies_on_f16_or_on_tensors(self):
+        rows = {r["claim"]: r for r in json.loads(subprocess.run([FP8_WORKER, "--list"], stdout=subprocess.PIPE).stdout)["rows"]}
+        for number, parameters in ((4, FP8), (5, FP8)):
+            for mutant in rows[f"FALSIFY-CRUX-B-11-{number:03}"]["mutants"]:
+                with self.subTest(number=number, mutant=mutant):
+                    mutated = fp8(number, parameters=parameters, arm="mutant", mutant=mutant)
+                    self.assertEqual(record(FP8_WORKER, mutated)["outcome"], "refuted")
+
+
+class WrongJobs(unittest.TestCase):
+    def refused(self, a_job, part):
+        status, data, error = run(FP8_WORKER, a_job)
+        self.assertEqual((status, data), (4, b""))
+        self.assertIn(part, error)
+
+    def test_a_wrong_job_is_a_message_and_never_a_record(self):
+        self.refused("", "no sound JSON")
+        self.refused("{", "no sound JSON")
+        self.refused("x" * (1 << 21), "larger than 1 MiB")
+        self.refused(fp8(4) | {"contract": "OTHER"}, "OTHER")
+        self.refused(fp8(99), "FALSIFY-CRUX-B-11-099")
+        self.refused(fp8(4, subject="cuda"), "`cuda`")
+        self.refused(fp8(4, arm="mutant", mutant="nobody"), "`nobody`")
+        self.refused(fp8(4), "is missing; claim FALSIFY-CRUX-B-11-004 has to state it")
+        self.refused(fp8(4, parameters=FP8 | {"formats": ["e3m4"]}), "`e3m4`")
+        self.refused(fp8(12, parameters=FP8 | TENSORS | {"families": ["gaussian"]}), "`gaussian`")
+        self.refused(fp8(12, parameters=FP8 | TENSORS | {"cases": 0}), "`cases`")
+        self.refused(fp8(12, parameters=FP8 | TENSORS, replay={"rows": 3}), "`cols`")
+
+    def test_a_subject_server_that_cannot_be_used_is_named(self):
+        for path, part in (("/no/such/server", "/no/such/server"), ("/bin/true", "/bin/true")):
+            status, data, error = run(FP8_WORKER, fp8(4, parameters=FP8, external_subject=path))
+            self.assertEqual((status, data), (3, b""))
+            self.assertIn(part, error)
+
+    def test_by_hand_it_explains_itself(self):
+        shown = subprocess.run([FP8_WORKER, "--help"], stdout=subprocess.PIPE, text=True)
+        self.assertEqual(shown.returncode, 0)
+        self.assertIn("FALSIFY-CRUX-B-11-006", shown.stdout)
+        self.assertEqual(subprocess.run([FP8_WORKER], stderr=subprocess.DEVNULL).returncode, 2)
+        without_record = subprocess.run([FP8_WORKER, "--run"], input=json.dumps(fp8(4, parameters=FP8)), text=True,
+                                        stderr=subprocess.PIPE)
+        self.assertEqual(without_record.returncode, 4)
+        self.assertIn("3>&1", without_record.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
