@@ -6,6 +6,7 @@ namespace refute::cli {
 
 extern const Command kExplainCommand;
 extern const Command kListCommand;
+extern const Command kPowerCommand;
 extern const Command kPromoteCommand;
 extern const Command kReplayCommand;
 extern const Command kReportCommand;
@@ -16,9 +17,10 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 10> kCommands = {
-      &kValidateCommand, &kListCommand,    &kRunCommand,    &kStatusCommand,  &kReportCommand,
-      &kReplayCommand,   &kExplainCommand, &kSchemaCommand, &kPromoteCommand, &kVerifyCommand,
+  static constexpr std::array<const Command*, 11> kCommands = {
+      &kValidateCommand, &kListCommand,   &kRunCommand,     &kStatusCommand,
+      &kReportCommand,   &kReplayCommand, &kExplainCommand, &kSchemaCommand,
+      &kPromoteCommand,  &kVerifyCommand, &kPowerCommand,
   };
   return kCommands;
 }
