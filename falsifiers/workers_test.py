@@ -50,6 +50,15 @@ class Canary(unittest.TestCase):
         self.assertNotEqual(first["counterexample"], second["counterexample"])
 
 
+class AnotherLanguage(unittest.TestCase):
+    def test_the_tiny_falsifier_speaks_the_protocol(self):
+        tiny = pathlib.Path(__file__).parents[1] / "fixtures/workers/tiny_falsifier.py"
+        row = json.loads(subprocess.run([tiny, "--list"], stdout=subprocess.PIPE, check=True).stdout)["rows"][0]
+        for arm, mutant, want in (("subject", "", "survived"), ("negated", "", "refuted"), ("mutant", row["mutants"][0], "refuted")):
+            a_job = job("TINY", row["claim"], "python", parameters={"cases": 20}, arm=arm, mutant=mutant)
+            self.assertEqual(record(tiny, a_job)["outcome"], want)
+
+
 class Verdicts(unittest.TestCase):
     def test_the_same_job_gives_the_same_record_on_any_number_of_threads(self):
         nf4 = {"decisions": ["thresholds", "nearest"], "every_f32_from": 0.5}
