@@ -3,8 +3,10 @@
 
 #include "harness/worker/property.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <functional>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -20,7 +22,7 @@ namespace {
 using namespace refute::worker;
 
 constexpr std::size_t kElements = 1000;
-constexpr std::uint64_t kCases = 200'000, kElementwiseCases = 500;
+constexpr std::uint64_t kCases = 100'000, kElementwiseCases = 500;
 constexpr double kGoal = 200'000;  ///< cases a second
 
 double cpu_seconds() {
@@ -56,27 +58,37 @@ class RoundTrip {
   std::vector<double> bound_ = std::vector<double>(kElements);
 };
 
+/// Per second of one core, by processor time, the best of three: what else runs on the machine can
+/// only slow this down.
+double best_rate(std::uint64_t cases, const std::function<void()>& run_them) {
+  double best = 0;
+  for (int i = 0; i < 3; ++i) {
+    const double start = cpu_seconds();
+    run_them();
+    best = std::max(best, static_cast<double>(cases) / (cpu_seconds() - start));
+  }
+  return best;
+}
+
 Context context_of_bench() {
   Job job;
   job.seed = {42};
   return Context(job);
 }
 
-/// Cases per second of one core, by processor time, so that other programs count less.
 double cases_per_second(std::vector<Family> families) {
   Context context = context_of_bench();
   RoundTrip round_trip(context);
   CaseSpace space;
   space.families = std::move(families);
   space.min_cols = space.max_cols = kElements;
-  const double start = cpu_seconds();
-  const Verdict verdict =
-      check_property(context, kCases, space,
-                     [&](const TensorCase&, std::span<const float> w) { return round_trip(w); });
-  const double seconds = cpu_seconds() - start;
-  if (!std::holds_alternative<Survived>(verdict))
-    throw std::runtime_error("the benched property does not hold");
-  return kCases / seconds;
+  return best_rate(kCases, [&] {
+    const Verdict verdict =
+        check_property(context, kCases, space,
+                       [&](const TensorCase&, std::span<const float> w) { return round_trip(w); });
+    if (!std::holds_alternative<Survived>(verdict))
+      throw std::runtime_error("the benched property does not hold");
+  });
 }
 
 /// The same check on vectors of U[-1, 1) drawn the way that RapidCheck suggests itself.
@@ -87,12 +99,12 @@ double elementwise_cases_per_second() {
                                     [](int i) { return static_cast<float>(i) * 0x1p-23f; });
   const auto tensors = rc::gen::container<std::vector<float>>(kElements, element);
   rc::Random random(42);
-  const double start = cpu_seconds();
-  for (std::uint64_t i = 0; i < kElementwiseCases; ++i) {
-    if (!std::holds_alternative<CasePassed>(round_trip(tensors(random.split(), 100).value())))
-      throw std::runtime_error("the benched property does not hold element by element");
-  }
-  return kElementwiseCases / (cpu_seconds() - start);
+  return best_rate(kElementwiseCases, [&] {
+    for (std::uint64_t i = 0; i < kElementwiseCases; ++i) {
+      if (!std::holds_alternative<CasePassed>(round_trip(tensors(random.split(), 100).value())))
+        throw std::runtime_error("the benched property does not hold element by element");
+    }
+  });
 }
 
 std::string show(double rate) {
@@ -112,11 +124,13 @@ Figure against_goal(std::string_view families, double rate) {
 
 std::vector<Figure> property_cases() {
   using enum Family;
+  // The families on which the round trip holds: none reaches beyond E4M3's range.
+  const std::vector<Family> families = {ramp,    sparse,     uniform,     normal,
+                                        laplace, student_t4, log_uniform, near_ties_e4m3};
   std::vector<Figure> figures;
-  for (const Family family : {uniform, normal, laplace, near_ties_e4m3})
+  for (const Family family : families)
     figures.push_back(against_goal(to_string(family), cases_per_second({family})));
-  figures.push_back(against_goal("all of these in turn",
-                                 cases_per_second({uniform, normal, laplace, near_ties_e4m3})));
+  figures.push_back(against_goal("all of these in turn", cases_per_second(families)));
   const double drawn = cases_per_second({uniform}), elementwise = elementwise_cases_per_second();
   figures.push_back({.what = "uniform, as shape and seed",
                      .result = show(drawn),
