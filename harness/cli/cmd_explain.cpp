@@ -9,6 +9,7 @@
 
 #include "harness/cli/command.hpp"
 #include "harness/model/exit_code.hpp"
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/load/explain.hpp"
 #include "harness/pipeline/load/load_contracts.hpp"
 
@@ -67,7 +68,7 @@ int explain(const ExplainOptions& options) {
     const std::string meant = pipeline::nearest_subject(subject, contracts);
     const std::string help = meant.empty()
                                  ? "`refute explain` lists the codes, `refute list` the claims"
-                                 : fmt::format("did you mean `{}`?", meant);
+                                 : did_you_mean(meant);
     fmt::print(stderr, "refute: there is no code and no claim `{}`; {}\n", subject, help);
     status = ExitCode::usage;
   }

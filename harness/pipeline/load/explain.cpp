@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/json/json.hpp"
-#include "harness/pipeline/load/nearest.hpp"
+#include "harness/model/near_miss.hpp"
 
 namespace refute::pipeline {
 namespace {
@@ -105,7 +105,7 @@ std::string nearest_subject(std::string_view word, const std::vector<Contract>& 
   for (const Contract& contract : contracts) {
     for (const Claim& claim : contract.claims) names.push_back(claim.id.text);
   }
-  return std::string(nearest(word, names));
+  return near_miss(word, names, Nearness::surely_meant);
 }
 
 }  // namespace refute::pipeline
