@@ -70,32 +70,12 @@ struct Fp8QuantizeResult {
   std::size_t index = 0;  ///< of the first offending value, for non_finite
 };
 
-// clang-format off
-#define REFUTE_FP8_KERNELS                                                                                       \
-  /** out[i] = the code nearest to in[i]. NaN gives 0x7F with the input's sign; -0.0 gives 0x80. Equal sizes. */ \
-  void fp8_encode(std::span<const float> in, std::span<std::uint8_t> out, Fp8Mode mode);                         \
-  /** The same from IEEE binary16 and bfloat16 bit patterns, without a detour through a rounded value. */        \
-  void fp8_encode_f16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode);             \
-  void fp8_encode_bf16(std::span<const std::uint16_t> in, std::span<std::uint8_t> out, Fp8Mode mode);            \
-  /** out[i] = the value of code in[i], exactly. NaN codes give a quiet NaN with the code's sign. */             \
-  void fp8_decode(std::span<const std::uint8_t> in, std::span<float> out, Fp8Format format);                     \
-  /** scale = max|W| / max finite of the format, per group; 1 for a group of zeros, and never subnormal or zero: \
-      a scale that would underflow is raised to the least normal float. codes[i] = encode(w[i] / scale). */      \
-  Fp8QuantizeResult fp8_quantize(std::span<const float> w, Fp8Layout layout, Fp8Mode mode,                       \
-                                 std::span<std::uint8_t> codes, std::span<float> scales);                        \
-  /** out[i] = decode(codes[i]) * scale of its group. */                                                         \
-  Fp8QuantizeResult fp8_dequantize(std::span<const std::uint8_t> codes, std::span<const float> scales,           \
-                                   Fp8Layout layout, Fp8Format format, std::span<float> out);
-// clang-format on
-
 namespace cpu_scalar {
-REFUTE_FP8_KERNELS
+#include "kernels/fp8_functions.inc"
 }
 namespace cpu_simd {
-REFUTE_FP8_KERNELS
+#include "kernels/fp8_functions.inc"
 }
-
-#undef REFUTE_FP8_KERNELS
 
 /// What a GPU of a given compute capability can do with FP8, as 10·major + minor. Conversion needs
 /// none at all; 0 means that the capability was not measured, which is not the same as too low.

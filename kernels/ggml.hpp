@@ -119,33 +119,11 @@ struct GgmlRunError {
   std::size_t max_index = 0;
 };
 
-// The kernels, in both namespaces:
-//
-// ggml_quantize        Blocks of `in`, one after the other. Looks for NaN and infinity first, in a
-//     pass of its own: give it pieces that fit a cache. A magnitude whose scale overflows binary16
-//     (about 65 504 steps) gives an infinite scale, as in ggml. IQ4_NL: a group of zeros has scale
-//     0 and keeps the codes of the block before it in the same call, 0 in a first block, as in the
-//     ggml of the golden vectors (d99724f2).
-// ggml_dequantize      The values of blocks; every bit pattern has some. NaN halves stay NaN.
-// ggml_quantize_error  Quantises, dequantises and compares in one pass, writing no blocks: out[r]
-// is
-//     the error of run r of `run` values (a multiple of the block size; the last run may be
-//     shorter). After non_finite the runs before the one with the offending value are valid.
-#define REFUTE_GGML_KERNELS                                                                     \
-  GgmlResult ggml_quantize(GgmlFormat format, std::span<const float> in,                        \
-                           std::span<std::uint8_t> out);                                        \
-  GgmlResult ggml_dequantize(GgmlFormat format, std::span<const std::uint8_t> in,               \
-                             std::span<float> out);                                             \
-  GgmlResult ggml_quantize_error(GgmlFormat format, std::span<const float> in, std::size_t run, \
-                                 std::span<GgmlRunError> out);
-
 namespace cpu_scalar {
-REFUTE_GGML_KERNELS
+#include "kernels/ggml_functions.inc"
 }
 namespace cpu_simd {
-REFUTE_GGML_KERNELS
+#include "kernels/ggml_functions.inc"
 }
-
-#undef REFUTE_GGML_KERNELS
 
 }  // namespace refute::kernels

@@ -55,39 +55,12 @@ struct Nf4Result {
   std::size_t index = 0;  ///< of the first offending value, for non_finite
 };
 
-// clang-format off
-#define REFUTE_NF4_KERNELS                                                                                         \
-  /** absmax[b] = largest |w| of block b; codes: one per value, 0 … 15. A value is normalised as w·(1/absmax); a   \
-      block of zeros has absmax 0 and code 7 throughout; where 1/absmax overflows (absmax below about 2.9e-39) the \
-      quotient w/absmax is used instead, so that no code comes from an infinity. */                                \
-  Nf4Result nf4_quantize(std::span<const float> w, std::size_t rows, std::size_t cols, Nf4Decision decision,       \
-                         std::span<std::uint8_t> codes, std::span<float> absmax);                                  \
-  /** out[i] = codebook[codes[i]] * absmax of its block. Codes above 15 are masked to their low nibble. */         \
-  Nf4Result nf4_dequantize(std::span<const std::uint8_t> codes, std::span<const float> absmax, std::size_t rows,   \
-                           std::size_t cols, std::span<float> out);                                                \
-  /** Blocks of 36 bytes: absmax, then 32 bytes of codes in the given nibble order. */                             \
-  Nf4Result nf4_pack(std::span<const std::uint8_t> codes, std::span<const float> absmax, std::size_t rows,         \
-                     std::size_t cols, Nf4Layout layout, std::span<std::uint8_t> packed);                          \
-  Nf4Result nf4_unpack(std::span<const std::uint8_t> packed, std::size_t rows, std::size_t cols, Nf4Layout layout, \
-                       std::span<std::uint8_t> codes, std::span<float> absmax);                                    \
-  /** C[m,n] = A[m,k] · Q[n,k]ᵀ with Q in packed blocks along k, dequantised on the way. f32 sums over 16 virtual  \
-      lanes (lane j takes every k ≡ j mod 16), then lane j takes in j + 8, j + 4, j + 2, j + 1: the same bits on   \
-      every instruction set. */                                                                                    \
-  Nf4Result nf4_gemm(std::span<const float> a, std::span<const std::uint8_t> packed, std::size_t m, std::size_t n, \
-                     std::size_t k, Nf4Layout layout, std::span<float> c);                                         \
-  /** C[m,n] = A[m,k] · B[n,k]ᵀ, plain f32, summed in order of k: what nf4_gemm is compared with. */               \
-  Nf4Result naive_gemm(std::span<const float> a, std::span<const float> b, std::size_t m, std::size_t n,           \
-                       std::size_t k, std::span<float> c);
-// clang-format on
-
 namespace cpu_scalar {
-REFUTE_NF4_KERNELS
+#include "kernels/nf4_functions.inc"
 }
 namespace cpu_simd {
-REFUTE_NF4_KERNELS
+#include "kernels/nf4_functions.inc"
 }
-
-#undef REFUTE_NF4_KERNELS
 
 constexpr std::size_t nf4_packed_size(std::size_t rows, std::size_t cols) {
   return cols / kNf4Block * kNf4BlockBytes * rows;

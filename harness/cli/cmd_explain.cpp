@@ -9,6 +9,8 @@
 
 #include "harness/cli/command.hpp"
 #include "harness/model/exit_code.hpp"
+#include "harness/model/near_miss.hpp"
+#include "harness/pipeline/execute/diagnostic_codes.hpp"
 #include "harness/pipeline/load/explain.hpp"
 #include "harness/pipeline/load/load_contracts.hpp"
 
@@ -31,7 +33,19 @@ std::string list_codes() {
   std::string out;
   for (const pipeline::CodeRow& row : pipeline::kCodes)
     out += fmt::format("{}  {}\n", row.code, row.title);
+  for (const pipeline::DiagnosticCode& row : pipeline::kExecuteCodes)
+    out += fmt::format("{}  {}\n", row.code, row.title);
   return out;
+}
+
+/// The codes about contracts, and those about workers and bindings.
+std::string page_of_code(const std::string& code) {
+  if (const pipeline::CodeRow* row = pipeline::find_code(code)) return pipeline::explain_code(*row);
+  for (const pipeline::DiagnosticCode& row : pipeline::kExecuteCodes) {
+    if (row.code == code)
+      return fmt::format("{}: {}\n\n{}\n", row.code, row.title, row.explanation);
+  }
+  return {};
 }
 
 std::vector<Contract> read_contracts(const ExplainOptions& options) {
@@ -42,8 +56,7 @@ std::vector<Contract> read_contracts(const ExplainOptions& options) {
 }
 
 std::string page_of(const std::string& subject, const std::vector<Contract>& contracts) {
-  if (const pipeline::CodeRow* row = pipeline::find_code(upper(subject)))
-    return pipeline::explain_code(*row);
+  if (std::string page = page_of_code(upper(subject)); !page.empty()) return page;
   for (const Contract& contract : contracts) {
     for (const Claim& claim : contract.claims) {
       if (claim.id.text == upper(subject) || claim.id.text == subject)
@@ -51,6 +64,16 @@ std::string page_of(const std::string& subject, const std::vector<Contract>& con
     }
   }
   return {};
+}
+
+std::string nearest_to(const std::string& subject, const std::vector<Contract>& contracts) {
+  std::vector<std::string> names;
+  for (const pipeline::CodeRow& row : pipeline::kCodes) names.emplace_back(row.code);
+  for (const pipeline::DiagnosticCode& row : pipeline::kExecuteCodes) names.emplace_back(row.code);
+  for (const Contract& contract : contracts) {
+    for (const Claim& claim : contract.claims) names.push_back(claim.id.text);
+  }
+  return near_miss(subject, names, Nearness::surely_meant);
 }
 
 int explain(const ExplainOptions& options) {
@@ -64,10 +87,10 @@ int explain(const ExplainOptions& options) {
     const std::string page = page_of(subject, contracts);
     fmt::print("{}", page);
     if (!page.empty()) continue;
-    const std::string meant = pipeline::nearest_subject(subject, contracts);
+    const std::string meant = nearest_to(subject, contracts);
     const std::string help = meant.empty()
                                  ? "`refute explain` lists the codes, `refute list` the claims"
-                                 : fmt::format("did you mean `{}`?", meant);
+                                 : did_you_mean(meant);
     fmt::print(stderr, "refute: there is no code and no claim `{}`; {}\n", subject, help);
     status = ExitCode::usage;
   }
@@ -77,7 +100,7 @@ int explain(const ExplainOptions& options) {
 std::function<int()> attach(CLI::App& app) {
   auto options = std::make_shared<ExplainOptions>();
   app.add_option("subject", options->subjects,
-                 "codes (RF0207) or claim ids; without any, the codes are listed");
+                 "codes of findings (RF0207) or ids of claims; without any, all codes are listed");
   app.add_option("--contracts", options->contracts,
                  "where the contracts are (default: contracts/)");
   return [options] { return explain(*options); };
@@ -88,8 +111,9 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kExplainCommand;
 const Command kExplainCommand = {
     "explain",
-    "Explain a code of `validate`, or a claim of the contracts.",
-    "  refute explain RF0207\n  refute explain FALSIFY-CRUX-B-11-001\n",
+    "Explain the code of a finding, or a claim: what it says, its numbers, what would refute it.",
+    "  refute explain RF0207\n  refute explain FALSIFY-CRUX-B-11-001\n  refute explain            "
+    "every code with its title\n",
     attach,
 };
 

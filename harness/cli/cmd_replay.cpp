@@ -168,9 +168,9 @@ int nothing_to_replay(const std::string& id, const std::vector<Evidence>& all) {
   std::vector<std::string> known;
   for (const Evidence& evidence : all) known.push_back(evidence.claim.text);
   const std::string near = near_miss(id, known);
-  complain({fmt::format("no refutation of {} is on record", id),
-            near.empty() ? "a run records them in its store; --store names it"
-                         : fmt::format("did you mean {}?", near)});
+  complain(
+      {fmt::format("no refutation of {} is on record", id),
+       near.empty() ? "a run records them in its store; --store names it" : did_you_mean(near)});
   return status(ExitCode::nothing_selected);
 }
 

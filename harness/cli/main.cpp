@@ -38,7 +38,7 @@ std::string unknown_command_hint(int argc, char** argv) {
   const std::string near = near_miss(argv[1], names);
   return near.empty()
              ? fmt::format("there is no command '{}'; `refute --help` lists them\n", argv[1])
-             : fmt::format("there is no command '{}'; did you mean '{}'?\n", argv[1], near);
+             : fmt::format("there is no command '{}'; {}\n", argv[1], did_you_mean(near));
 }
 
 int run(int argc, char** argv) {

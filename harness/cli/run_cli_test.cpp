@@ -144,7 +144,7 @@ TEST_CASE("a mistake on the command line runs nothing") {
   CHECK(status_of(cli.run({cli.path("nowhere.yaml")})) == 2);
   const ChildResult mistyped = cli.run({contract, "--claim", id("POWERFULL")});
   CHECK(status_of(mistyped) == 4);
-  CHECK(contains(mistyped.err.text(), "did you mean " + id("POWERFUL") + "?"));
+  CHECK(contains(mistyped.err.text(), "did you mean `" + id("POWERFUL") + "`?"));
   fs::create_directories(cli.path("empty"));
   CHECK(status_of(cli.run({cli.path("empty")})) == 4);
   CHECK_FALSE(fs::exists(cli.path("store/latest")));

@@ -52,11 +52,11 @@ std::optional<Level> parse_level(const char* option, const std::string& word,
   if (word.empty()) return std::nullopt;
   const auto level = level_from(word);
   if (level) return level;
-  const std::string near = near_miss(word, {kLevelNames.begin(), kLevelNames.end()});
+  const std::string near = near_miss(word, kLevelNames);
   complaints.add(fmt::format("{} {}: no such level; {}", option, word,
                              near.empty()
                                  ? fmt::format("there are {}", fmt::join(kLevelNames, ", "))
-                                 : fmt::format("did you mean {}?", near)));
+                                 : did_you_mean(near)));
   return std::nullopt;
 }
 

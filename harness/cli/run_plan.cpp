@@ -66,7 +66,7 @@ std::optional<Error> check_require(const std::vector<std::string>& words,
     const std::string near = near_miss(word, known);
     return Error{fmt::format("--require {}: no selected job has to do with it", word),
                  near.empty() ? "name a subject, a fixture or a claim (refute list shows them)"
-                              : fmt::format("did you mean {}?", near)};
+                              : did_you_mean(near)};
   }
   return std::nullopt;
 }

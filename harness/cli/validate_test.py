@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import subprocess
 import sys
 import tempfile
@@ -139,8 +140,30 @@ class Explain(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertIn("RF0207: a text is blank", done.stdout)
 
-    def test_every_code_is_listed(self):
-        self.assertGreater(len(refute("explain").stdout.splitlines()), 70)
+    def codes_of(self, *parts):
+        rows = re.findall(r'{"(RF\d{4})",', ROOT.joinpath("harness", "pipeline", *parts).read_text(encoding="utf-8"))
+        self.assertGreater(len(rows), 15)
+        return rows
+
+    def test_every_code_of_both_tables_is_listed_and_explained(self):
+        codes = self.codes_of("load", "codes.hpp") + self.codes_of("execute", "diagnostic_codes.hpp")
+        listed = [line.split()[0] for line in refute("explain").stdout.splitlines()]
+        self.assertEqual(listed, codes)
+        self.assertEqual(len(set(codes)), len(codes))
+        pages = refute("explain", *codes)
+        self.assertEqual(pages.returncode, 0, pages.stderr)
+        for code in codes:
+            self.assertRegex(pages.stdout, rf"(?m)^{code}: .+\n\n.{{20,}}")
+
+    def test_every_code_that_is_printed_is_in_a_table(self):
+        known = {line.split()[0] for line in refute("explain").stdout.splitlines()}
+        for folder in ("load", "execute"):
+            for path in (ROOT / "harness" / "pipeline" / folder).glob("*.cpp"):
+                printed = set(re.findall(r'"(RF\d{4})"', path.read_text(encoding="utf-8")))
+                self.assertLessEqual(printed if not path.stem.endswith("_test") else set(), known, path.name)
+
+    def test_a_slip_in_a_code_gets_the_near_one(self):
+        self.assertIn("did you mean `RF0801`?", refute("explain", "RF0801X").stderr)
 
     def test_a_claim(self):
         done = refute("explain", "FALSIFY-CRUX-Z-01-001", "--contracts", SAMPLES / "valid")

@@ -22,9 +22,9 @@ std::vector<std::string> texts(const std::vector<Tagged>& names) {
   return out;
 }
 
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+std::string meant_or_all(std::string_view word, const std::vector<std::string>& known) {
   const std::string near = near_miss(word, known);
-  if (!near.empty()) return fmt::format("did you mean {}?", near);
+  if (!near.empty()) return did_you_mean(near);
   return known.empty() ? "the row has none" : fmt::format("the row has {}", fmt::join(known, ", "));
 }
 
@@ -54,7 +54,7 @@ void compare_mutants(const Claim& claim, const Row& row, Findings& findings) {
     if (contains(row.mutants, mutant)) continue;
     findings.add("RF0813", Severity::error, claim,
                  fmt::format("the falsifier of {} has no mutant {}", claim.id.text, mutant.text),
-                 did_you_mean(mutant.text, texts(row.mutants)));
+                 meant_or_all(mutant.text, texts(row.mutants)));
   }
   for (const MutantName& mutant : row.mutants) {
     if (contains(claim.mutants, mutant)) continue;
@@ -75,7 +75,7 @@ void compare_subjects(const Claim& claim, const Row& row, Findings& findings) {
     if (contains(row.subjects, subject)) continue;
     findings.add("RF0815", Severity::error, claim,
                  fmt::format("the falsifier of {} has no subject {}", claim.id.text, subject.text),
-                 did_you_mean(subject.text, texts(row.subjects)));
+                 meant_or_all(subject.text, texts(row.subjects)));
   }
   for (const SubjectName& subject : row.subjects) {
     if (contains(claim.subjects, subject)) continue;
@@ -88,7 +88,7 @@ void compare_subjects(const Claim& claim, const Row& row, Findings& findings) {
     findings.add(
         "RF0819", Severity::error, claim,
         fmt::format("the falsifier of {} has no control {}", claim.id.text, claim.control->text),
-        did_you_mean(claim.control->text, texts(row.controls)));
+        meant_or_all(claim.control->text, texts(row.controls)));
   }
 }
 
@@ -198,8 +198,8 @@ void find_strangers(const std::vector<Contract>& contracts, const Registry& regi
     d.file = worker.path;
     d.message = fmt::format("{} speaks of the contract {}, which is not loaded", worker.name,
                             worker.contract.text);
-    d.help = near.empty() ? "name the contract's file on the command line as well"
-                          : fmt::format("did you mean {}?", near);
+    d.help =
+        near.empty() ? "name the contract's file on the command line as well" : did_you_mean(near);
     out.push_back(std::move(d));
   }
 }

@@ -10,7 +10,7 @@ struct DiagnosticCode {
   std::string_view code, title, explanation;
 };
 
-constexpr std::array<DiagnosticCode, 20> kExecuteCodes = {
+inline constexpr std::array<DiagnosticCode, 20> kExecuteCodes = {
     {{"RF0801", "worker cannot be started",
       "The file is missing, not executable, or not a program for this machine. Workers are the "
       "files falsify_* in the "
@@ -71,6 +71,6 @@ constexpr std::array<DiagnosticCode, 20> kExecuteCodes = {
      {"RF0822", "fixtures index is malformed",
       "fixtures/index.json must be a list of {\"name\": …, \"path\": …, \"sha256\": …}, paths from "
       "the folder above."},
-});
+}};
 
 }  // namespace refute::pipeline

@@ -111,7 +111,7 @@ TEST_CASE("every lie is broken, and says which lie") {
       {"UNKNOWN-OUTCOME", "not \"passed\""},
       {"CRASHED-BY-WORD", "not \"crashed\""},
       {"UNKNOWN-DOMAIN", "not \"everything\""},
-      {"UNKNOWN-MEMBER", "did you mean \"comparisons\"?"},
+      {"UNKNOWN-MEMBER", "did you mean `comparisons`?"},
       {"BAD-DIGEST", "\"result_digest\" must be"},
       {"FIXTURE-WITHOUT-INPUT", "names no input"},
       {"LIST", "must be an object"},

@@ -142,9 +142,9 @@ void Fields::close() {
   if (!good()) return;
   for (const auto& [name, value] : *object_.as_map()) {
     if (std::ranges::find(asked_, name) != asked_.end()) continue;
-    const std::string near = near_miss(name, {asked_.begin(), asked_.end()});
+    const std::string near = near_miss(name, asked_);
     return fail(fmt::format("\"{}{}\" is not a member that this protocol knows{}", where_, name,
-                            near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near)));
+                            near.empty() ? "" : "; " + did_you_mean(near)));
   }
 }
 

@@ -44,7 +44,7 @@ Error no_match(std::string_view what, const std::string& word,
                const std::vector<std::string>& known) {
   const std::string near = near_miss(word, known);
   return {fmt::format("no {} matches '{}'", what, word),
-          near.empty() ? "refute list shows what there is" : fmt::format("did you mean {}?", near)};
+          near.empty() ? "refute list shows what there is" : did_you_mean(near)};
 }
 
 std::optional<Error> check_selection(const std::vector<BoundClaim>& bound,

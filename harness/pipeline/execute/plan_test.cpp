@@ -165,7 +165,7 @@ TEST_CASE("what claim and row say of mutants, subjects, parameters and controls 
     c.mutants = {{"truncat"}};
     const World world({c}, {r});
     CHECK(world.codes() == Strings{"RF0813", "RF0814"});
-    CHECK(world.bindings.diagnostics[0].help == "did you mean truncate?");
+    CHECK(world.bindings.diagnostics[0].help == "did you mean `truncate`?");
     CHECK(world.bindings.diagnostics[1].severity == Severity::info);
   }
   SECTION("an unknown subject") {
@@ -285,12 +285,12 @@ TEST_CASE("selection by claim, subject and level") {
                          selecting({.claims = {"C-22"}, .subjects = {}, .level = {}, .shard = {}}));
   REQUIRE_FALSE(none);
   CHECK(none.error().what == "no claim matches 'C-22'");
-  CHECK(none.error().hint.starts_with("did you mean C-"));
+  CHECK(none.error().hint.starts_with("did you mean `C-"));
   const auto gpu =
       plan(world.bindings.bound,
            selecting({.claims = {}, .subjects = {"cpu_smd"}, .level = {}, .shard = {}}));
   REQUIRE_FALSE(gpu);
-  CHECK(gpu.error().hint == "did you mean cpu_simd?");
+  CHECK(gpu.error().hint == "did you mean `cpu_simd`?");
 }
 
 TEST_CASE("shards are a partition for every number of them") {

@@ -104,7 +104,7 @@ TEST_CASE("a list that says too little, too much or the wrong thing is refused w
           "A", R"([{"claim": "C-1", "subjects": ["a"]}, {"claim": "C-1", "subjects": ["a"]}])")) ==
       "two rows for C-1");
   CHECK(problem(falsifier("A", R"([{"claim": "C-1", "subjects": ["a"], "mutant": ["m"]}])"))
-            .find("did you mean \"mutants\"?") != std::string::npos);
+            .find("did you mean `mutants`?") != std::string::npos);
 }
 
 TEST_CASE("workers are found by their name, folders and others are passed over") {

@@ -115,12 +115,5 @@ TEST_CASE("every code has a page that says why, wrong and right") {
   }
 }
 
-TEST_CASE("an unknown subject gets the near one") {
-  const LoadResult result = load_text(good_text(), "crux-z-01-v1.yaml");
-  CHECK(nearest_subject("FALSIFY-CRUX-Z-01-01", result.contracts) == "FALSIFY-CRUX-Z-01-001");
-  CHECK(nearest_subject("RF027", result.contracts).starts_with("RF02"));
-  CHECK(nearest_subject("something else entirely", result.contracts).empty());
-}
-
 }  // namespace
 }  // namespace refute::pipeline::testing

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "harness/json/json.hpp"
-#include "harness/pipeline/load/nearest.hpp"
 
 namespace refute::pipeline {
 namespace {
@@ -97,15 +96,6 @@ std::string explain_claim(const Contract& contract, const Claim& claim) {
   out += section("Test, as the contract words it (never run)", claim.test);
   if (!claim.status.empty()) out += section("Level typed by hand", claim.status);
   return out;
-}
-
-std::string nearest_subject(std::string_view word, const std::vector<Contract>& contracts) {
-  std::vector<std::string> names;
-  for (const CodeRow& row : kCodes) names.emplace_back(row.code);
-  for (const Contract& contract : contracts) {
-    for (const Claim& claim : contract.claims) names.push_back(claim.id.text);
-  }
-  return std::string(nearest(word, names));
 }
 
 }  // namespace refute::pipeline

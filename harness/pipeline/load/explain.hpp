@@ -27,7 +27,4 @@ std::string explain_code(const CodeRow& row);
 /// discharge it.
 std::string explain_claim(const Contract& contract, const Claim& claim);
 
-/// The code or claim that `word` was probably meant to be.
-std::string nearest_subject(std::string_view word, const std::vector<Contract>& contracts);
-
 }  // namespace refute::pipeline

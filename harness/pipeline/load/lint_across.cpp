@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/load/lint.hpp"
-#include "harness/pipeline/load/nearest.hpp"
 #include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/text_rules.hpp"
 
@@ -131,7 +131,7 @@ class Across {
     }
     files_[i].findings.add("RF0305", Severity::warning, node,
                            fmt::format("there is no contract `{}` here", name),
-                           did_you_mean(nearest(name, names_)));
+                           did_you_mean(near_miss(name, names_, Nearness::surely_meant)));
   }
 
   enum class Mark { fresh, open, done };

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/load/lint.hpp"
-#include "harness/pipeline/load/nearest.hpp"
 #include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/text_rules.hpp"
 
@@ -132,7 +132,7 @@ class Ledger {
       if (std::ranges::find(kBlockers, word) == kBlockers.end()) {
         findings_.add("RF0206", Severity::error, *node,
                       fmt::format("`{}` is no blocker that is known", word),
-                      did_you_mean(nearest(word, kBlockers)));
+                      did_you_mean(near_miss(word, kBlockers, Nearness::surely_meant)));
       } else if (is_bare_blocker(text) && !names_object(entry)) {
         report_bare(*node, word);
       }
@@ -195,7 +195,7 @@ class Ledger {
       const SpanNode* node = entry.find("falsify_id") ? entry.find("falsify_id") : entry.find("id");
       findings_.add("RF0402", Severity::error, *node,
                     fmt::format("the ledger names `{}`, which no claim has", id),
-                    did_you_mean(nearest(id, ids)));
+                    did_you_mean(near_miss(id, ids, Nearness::surely_meant)));
       return;
     }
     const SpanNode& claim = *document_.claims()[static_cast<std::size_t>(it - ids.begin())];

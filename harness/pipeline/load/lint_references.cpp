@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/load/lint.hpp"
-#include "harness/pipeline/load/nearest.hpp"
 #include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/text_rules.hpp"
 
@@ -85,7 +85,7 @@ class References {
     if (!document_.machine_read && named_elsewhere(name)) return;
     findings_.add(code, severity(!equations_.empty()), node,
                   fmt::format("there is no equation `{}` in this file", name),
-                  did_you_mean(nearest(name, equations_)));
+                  did_you_mean(near_miss(name, equations_, Nearness::surely_meant)));
   }
 
   void check_place(const SpanNode& node) {
@@ -97,7 +97,7 @@ class References {
     for (const SpanNode* node : text_nodes(owner.find("obligation"))) {
       const std::string_view id = trimmed(node->text);
       if (id.empty() || std::ranges::find(obligations_, id) != obligations_.end()) continue;
-      std::string help = did_you_mean(nearest(id, obligations_));
+      std::string help = did_you_mean(near_miss(id, obligations_, Nearness::surely_meant));
       if (obligations_.empty()) help = "no obligation in this file has an id; give it one";
       findings_.add("RF0303", severity(!obligations_.empty()), *node,
                     fmt::format("there is no obligation `{}` in this file", id), std::move(help));
@@ -115,7 +115,7 @@ class References {
       if (!is_claim_id(id) || std::ranges::find(claims_, id) != claims_.end()) continue;
       findings_.add("RF0313", document_.graded(), *node,
                     fmt::format("there is no claim `{}` in this file", id),
-                    did_you_mean(nearest(id, claims_)));
+                    did_you_mean(near_miss(id, claims_, Nearness::surely_meant)));
     }
   }
 

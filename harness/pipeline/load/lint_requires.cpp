@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/load/lint.hpp"
-#include "harness/pipeline/load/nearest.hpp"
 #include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/text_rules.hpp"
 
@@ -84,7 +84,7 @@ void check_subjects(const SpanMember& level, const std::vector<std::string>& kno
     if (known.empty() || std::ranges::find(known, name) != known.end()) continue;
     findings.add("RF0311", Severity::error, *subject,
                  fmt::format("`{}` is no subject of this claim", name),
-                 did_you_mean(nearest(name, known)));
+                 did_you_mean(near_miss(name, known, Nearness::surely_meant)));
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include "harness/catch.hpp"
 #include "harness/pipeline/load/line_index.hpp"
-#include "harness/pipeline/load/nearest.hpp"
 #include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/scan.hpp"
 #include "harness/pipeline/load/shell_text.hpp"
@@ -95,20 +94,6 @@ TEST_CASE("claim ids") {
     INFO(no);
     CHECK(!is_claim_id(no));
   }
-}
-
-TEST_CASE("near words") {
-  constexpr auto kWords =
-      std::to_array<std::string_view>({"tolerance", "invariants", "formal", "id", "rule"});
-  CHECK(nearest("tolerence", kWords) == "tolerance");
-  CHECK(nearest("invarients", kWords) == "invariants");
-  CHECK(nearest("formall", kWords) == "formal");
-  CHECK(nearest("rul", kWords) == "rule");
-  CHECK(nearest("ix", kWords).empty());
-  CHECK(nearest("mascot", kWords).empty());
-  CHECK(nearest(std::string(5000, 'a'), kWords).empty());
-  CHECK(edit_distance("ab", "ba") == 1);
-  CHECK(edit_distance("", "abc") == 3);
 }
 
 TEST_CASE("places in a text") {

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "harness/pipeline/load/nearest.hpp"
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/load/scalar.hpp"
 #include "harness/pipeline/load/schema.hpp"
 #include "harness/pipeline/load/text_rules.hpp"
@@ -50,8 +50,7 @@ class Checker {
     if (member.key.starts_with("x-") || member.key.empty()) return;
     if (const Field* field = shape.field(member.key)) {
       check_value(*field, member);
-    } else if (const std::string_view meant = missing_near(shape, root, member.key);
-               !meant.empty()) {
+    } else if (const std::string meant = missing_near(shape, root, member.key); !meant.empty()) {
       findings_.add("RF0201", Severity::error, member,
                     fmt::format("unknown section `{}`", member.key), did_you_mean(meant));
     } else {
@@ -116,7 +115,7 @@ class Checker {
       if (!both) check_value(*field, member);
       return;
     }
-    const std::string_view meant = missing_near(shape, owner, member.key);
+    const std::string meant = missing_near(shape, owner, member.key);
     if (!meant.empty()) {
       findings_.add("RF0201", Severity::error, member, fmt::format("unknown key `{}`", member.key),
                     did_you_mean(meant));
@@ -129,8 +128,7 @@ class Checker {
   }
 
   // Only a key that is not there itself can have been meant: `tests` beside `test` is another key.
-  static std::string_view missing_near(const Shape& shape, const SpanNode& owner,
-                                       std::string_view key) {
+  static std::string missing_near(const Shape& shape, const SpanNode& owner, std::string_view key) {
     std::vector<std::string_view> absent;
     for (const Field& field : shape.fields) {
       // A free-form key was listed only so that it is known; another free-form key beside it is no
@@ -138,7 +136,7 @@ class Checker {
       const bool judged = field.type != Type::any || &shape == &contract_shape();
       if (judged && owner.find(field.key) == nullptr) absent.push_back(field.key);
     }
-    return nearest(key, absent);
+    return near_miss(key, absent, Nearness::surely_meant);
   }
 
   void report_type(const SpanNode& node, std::string_view wanted,
@@ -286,7 +284,7 @@ class Checker {
     for (const std::string_view known : field.words) {
       if (same_word(known, word)) return;
     }
-    const std::string_view meant = nearest(word, field.words);
+    const std::string meant = near_miss(word, field.words, Nearness::surely_meant);
     std::string help = did_you_mean(meant);
     if (help.empty() && field.words.size() <= 12)
       help = fmt::format("one of: {}", fmt::join(field.words, ", "));
