@@ -46,7 +46,7 @@ std::optional<KernelOp> op_named(std::string_view name) {
 
 std::string unknown_op(const std::string& name) {
   const std::string near =
-      near_miss(name, {mutants::kKernelOpNames.begin(), mutants::kKernelOpNames.end()});
+      near_miss(name, std::span<const std::string_view>(mutants::kKernelOpNames));
   return fmt::format("--op {}: wants attention, softmax or gemm{}", name,
                      near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }
