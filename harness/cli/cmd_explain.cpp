@@ -100,9 +100,12 @@ int explain(const ExplainOptions& options) {
 std::function<int()> attach(CLI::App& app) {
   auto options = std::make_shared<ExplainOptions>();
   app.add_option("subject", options->subjects,
-                 "codes of findings (RF0207) or ids of claims; without any, all codes are listed");
+                 "Codes of findings (RF0207) or ids of claims; without any, all codes are listed")
+      ->type_name("WORD");
   app.add_option("--contracts", options->contracts,
-                 "where the contracts are (default: contracts/)");
+                 "Contracts, or folders of them (default: contracts)")
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   return [options] { return explain(*options); };
 }
 

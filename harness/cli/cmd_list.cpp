@@ -160,7 +160,7 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--claim", words->claims, "Only claims whose id matches GLOB (repeatable)")
       ->type_name("GLOB")
       ->allow_extra_args(false);
-  app.add_option("--format", words->format, "text, json")->type_name("FORMAT");
+  app.add_option("--format", words->format, "Claims on stdout: text, json")->type_name("FORMAT");
   app.add_flag("--json", words->json, "Short for --format json");
   return [words] { return run_list(*words); };
 }

@@ -120,7 +120,9 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kPromoteCommand;
 const Command kPromoteCommand = {
     "promote",
-    "Commit the latest run's evidence, and the ledger that follows from it.",
+    "Make the latest run's evidence the committed evidence under reports/, and write the ledger "
+    "that "
+    "follows from it. It runs no git.",
     "  refute promote                                   after `refute run`; then commit reports/\n"
     "  refute promote --check                           in CI: exit 6 when the ledger went stale\n",
     attach,

@@ -198,17 +198,19 @@ std::function<int()> attach(CLI::App& app) {
       ->type_name("ID");
   app.add_option("--contracts", words->project.paths,
                  "Contracts, or folders of them (default: contracts)")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   app.add_option("--subject", words->subject, "Only this subject")->type_name("NAME");
   app.add_option("--worker", words->project.workers, "A worker of your own (repeatable)")
       ->type_name("PATH")
       ->allow_extra_args(false);
   app.add_option("--worker-dir", words->project.worker_folder,
-                 "Folder of the falsify_* executables")
+                 "Folder of the falsify_* executables (default: beside refute)")
       ->type_name("DIR");
-  app.add_option("--store", words->store, "Where runs are recorded (default .refute)")
+  app.add_option("--store", words->store, "Folder of the runs' records (default .refute)")
       ->type_name("DIR");
-  app.add_option("--evidence", words->evidence, "Committed evidence (default reports/evidence)")
+  app.add_option("--evidence", words->evidence,
+                 "Folder of the committed evidence (default reports/evidence)")
       ->type_name("DIR");
   return [words] { return run_replay(*words); };
 }

@@ -111,7 +111,8 @@ std::function<int()> attach(CLI::App& app) {
   auto words = std::make_shared<ReportWords>();
   add_ledger_options(app, words->ledger);
   add_run_option(app, words->ledger);
-  app.add_option("--format", words->format, report_format_names())->type_name("FORMAT");
+  app.add_option("--format", words->format, "Report on stdout: " + report_format_names())
+      ->type_name("FORMAT");
   app.add_flag("--json", words->json, "Short for --format json");
   app.add_option("--output", words->outputs, "Write the report to a file as well (repeatable)")
       ->type_name("FORMAT=PATH");

@@ -100,10 +100,14 @@ std::function<int()> attach(CLI::App& app) {
   add_ledger_options(app, words->ledger);
   app.add_option("--claim", words->claims, "Only claims whose id matches GLOB (repeatable)")
       ->type_name("GLOB");
-  app.add_option("--level", words->level, "Only claims at this level")->type_name("LEVEL");
+  app.add_option("--level", words->level,
+                 "Only claims at this level: UNBOUND, OPEN, PARTIAL_ALGORITHM_LEVEL, FUNCTIONAL, "
+                 "DISCHARGED, REFUTED")
+      ->type_name("LEVEL");
   app.add_flag("--check", words->check,
                "Exit 6 when the committed ledger or evidence does not match today's inputs");
-  app.add_option("--format", words->format, report_format_names())->type_name("FORMAT");
+  app.add_option("--format", words->format, "Status on stdout: " + report_format_names())
+      ->type_name("FORMAT");
   app.add_flag("--json", words->json, "Short for --format json");
   return [words] { return status(*words); };
 }

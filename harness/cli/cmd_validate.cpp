@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "harness/cli/command.hpp"
+#include "harness/cli/committed_levels.hpp"
 #include "harness/model/exit_code.hpp"
 #include "harness/pipeline/load/diagnostics.hpp"
 #include "harness/pipeline/load/load_contracts.hpp"
@@ -110,7 +111,10 @@ int validate(const ValidateOptions& options) {
 
   const std::vector<std::string> paths =
       options.paths.empty() ? std::vector<std::string>{"contracts"} : options.paths;
-  const LoadResult result = pipeline::load_contracts(paths, {.threads = options.jobs});
+  const auto levels = committed_levels(paths);
+  if (!levels) fmt::print(stderr, "refute: {}; {}\n", levels.error().what, levels.error().hint);
+  const LoadResult result = pipeline::load_contracts(
+      paths, {.threads = options.jobs, .levels = levels && *levels ? &**levels : nullptr});
 
   const std::string text =
       format->render(result, {.color = wants_color(), .strict = options.strict});
@@ -124,21 +128,26 @@ int validate(const ValidateOptions& options) {
   for (const Output& output : *outputs)
     written = write_file(output, result, options.strict) && written;
   const ExitCode status = pipeline::exit_codes(result, options.strict).front();
-  if (!written && (status == ExitCode::ok || status == ExitCode::nothing_selected))
+  const bool sound = written && static_cast<bool>(levels);
+  if (!sound && (status == ExitCode::ok || status == ExitCode::nothing_selected))
     return static_cast<int>(ExitCode::no_verdict);
   return static_cast<int>(status);
 }
 
 std::function<int()> attach(CLI::App& app) {
   auto options = std::make_shared<ValidateOptions>();
-  app.add_option("path", options->paths, "contracts, or folders of them (default: contracts/)");
-  app.add_option("--format", options->format, "text, json, sarif or github")->capture_default_str();
-  app.add_flag("--json", options->json, "short for --format json");
-  app.add_option("--output", options->outputs,
-                 "FORMAT=PATH: also write this format to a file; repeatable")
+  app.add_option("path", options->paths, "Contracts, or folders of them (default: contracts)")
+      ->type_name("PATH");
+  app.add_option("--format", options->format, "Findings on stdout: text, json, sarif or github")
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  app.add_flag("--json", options->json, "Short for --format json");
+  app.add_option("--output", options->outputs, "Write the findings to a file as well (repeatable)")
+      ->type_name("FORMAT=PATH")
       ->allow_extra_args(false);
-  app.add_flag("--strict", options->strict, "warnings fail as well");
-  app.add_option("--jobs", options->jobs, "threads (default: as many as the machine has)");
+  app.add_flag("--strict", options->strict, "Warnings fail as well: exit 1");
+  app.add_option("--jobs", options->jobs, "Threads (default: as many as the machine has)")
+      ->type_name("N");
   return [options] { return validate(*options); };
 }
 
@@ -147,10 +156,13 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kValidateCommand;
 const Command kValidateCommand = {
     "validate",
-    "Lint contracts: bytes, schema, references, ledger, tolerances, vacuity.",
-    "  refute validate\n"
+    "Check contracts without running anything: syntax, schema, references, levels typed by hand, "
+    "tolerances, and whether each claim could fail.",
+    "  refute validate                                  every contract under contracts/\n"
     "  refute validate contracts/crux-B-11-v1.yaml --format json\n"
-    "  refute validate contracts/ --strict --output sarif=findings.sarif\n",
+    "  refute validate --strict --output sarif=findings.sarif\n"
+    "Levels typed by hand are compared with reports/ledger.json beside contracts/, if there is "
+    "one.\n",
     attach,
 };
 

@@ -119,6 +119,25 @@ class LedgerCommands(unittest.TestCase):
         ledger = json.loads((self.root / "reports" / "ledger.json").read_text())
         self.assertEqual(ledger["claims"][0]["subjects"], {"cpu_scalar": "DISCHARGED"})
 
+    def test_validate_compares_typed_levels_with_the_committed_ledger(self):
+        contract = CONTRACT.replace("      FUNCTIONAL: {live: true}\n      DISCHARGED: {agreement: exhaustive}\n", "")
+        path = self.root / "contracts" / "toy.yaml"
+        path.write_text(contract)
+        self.run_and_promote()
+        self.assertEqual(self.level(), "PARTIAL_ALGORITHM_LEVEL")
+        # Nothing is started: validate must do without the workers.
+        (self.root / "workers" / "falsify_toy").unlink()
+        path.write_text(contract + "    status: PARTIAL_ALGORITHM_LEVEL\n    blocked_on: 'BLOCKER-FIXTURE-ABSENT: real numbers'\n")
+        self.refute("validate")
+        path.write_text(contract + "    status: DISCHARGED\n")
+        for arguments in ([], ["."], ["contracts/toy.yaml"]):
+            done = self.refute("validate", *arguments, expect=1)
+            self.assertIn("RF0405", done.stdout, arguments)
+            self.assertIn("typed DISCHARGED, the evidence gives PARTIAL_ALGORITHM_LEVEL", done.stdout)
+
+        (self.root / "reports" / "ledger.json").write_text("{}")
+        self.assertIn("ledger.json", self.refute("validate", expect=3).stderr)
+
     def test_the_committed_evidence_stands_without_the_store(self):
         self.run_and_promote()
         before = {p: p.read_bytes() for p in (self.root / "reports").rglob("*") if p.is_file()}

@@ -170,6 +170,11 @@ class Explain(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("half a step is the widest rounding error", done.stdout)
 
+    def test_an_option_does_not_swallow_the_claim(self):
+        done = refute("explain", "--contracts", SAMPLES / "valid", "FALSIFY-CRUX-Z-01-001")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("half a step is the widest rounding error", done.stdout)
+
     def test_what_does_not_exist_gets_the_near_one(self):
         done = refute("explain", "FALSIFY-CRUX-Z-01-010", "--contracts", SAMPLES / "valid")
         self.assertEqual(done.returncode, 2)
