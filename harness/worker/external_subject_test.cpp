@@ -82,19 +82,22 @@ TEST_CASE("A server answers question after question, also large ones and refusal
   CHECK(ask(subject, "d", 2) == "dd");
 }
 
-// A script ends with `exec`, so that no child of a killed shell lives on holding this test's output open: a test runner waits
-// until the last holder has closed it. `sed d` stays, as a server does, until its input ends, and says nothing.
+// A script ends with `exec`, so that no child of a killed shell lives on holding this test's output
+// open: a test runner waits until the last holder has closed it. `sed d` stays, as a server does,
+// until its input ends, and says nothing.
 TEST_CASE("What a server does wrong becomes a sentence") {
   CHECK(says(failure("#!/bin/sh\nexit 7\n"), "exited with status 7"));
   CHECK(says(failure("#!/bin/sh\nkill -SEGV $$\n"), "ended by signal 11"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho hello\nexec sed d\n"), "something else than JSON"));
+  CHECK(
+      says(failure("#!/bin/sh\nread line\necho hello\nexec sed d\n"), "something else than JSON"));
   CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 5}'\nexec sed d\n"),
              "5 bytes where 6 were asked for"));
   CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abc\n"),
              "ended in the middle"));
   CHECK(says(failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abcdefgh\nexec sed d\n"),
              "more than it announced"));
-  CHECK(says(failure("#!/bin/sh\nread line\necho '{\"size\": 6}'\nexec sed d\n"), "without `bytes`"));
+  CHECK(
+      says(failure("#!/bin/sh\nread line\necho '{\"size\": 6}'\nexec sed d\n"), "without `bytes`"));
   CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"no such op\"}'\nexec sed d\n"),
              "no such op"));
   CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"non_finite\"}'\nexec sed d\n"),
