@@ -49,6 +49,9 @@ pipeline::RunReport report_of(const LedgerInputs& inputs,
   report.facts = run.facts;
   report.ledger = pipeline::judge(report.contracts, inputs.today, run.evidence);
   report.exits = pipeline::all_that_apply(report.contracts, report.ledger, run.evidence);
+  // A run that was cut short says nothing of what it did not come to.
+  if (run.facts.interrupted || !run.facts.finished) report.exits.push_back(ExitCode::no_verdict);
+  report.exits = pipeline::in_order(std::move(report.exits));
   if (baseline) {
     // What the run did not touch cannot have changed by it.
     std::erase_if(baseline->levels,
@@ -128,7 +131,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kReportCommand;
 const Command kReportCommand = {
     "report",
-    "Show what a run found, and exit as that run did.",
+    "Show what a run found, and exit by its evidence (3 when it was cut short).",
     "  refute report                                    the latest run\n"
     "  refute report --format md --baseline reports     for a pull request\n"
     "  refute report --run 20261120-233108-0 --output junit=run.xml --output json=run.json\n",

@@ -6,6 +6,7 @@
 #include <exception>
 #include <functional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -81,11 +82,16 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     const int status = refute::cli::run(argc, argv);
-    if (std::fflush(stdout) != 0 && status == 0) {
+    const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+    if (lost && status == 0) {
       std::fprintf(stderr, "refute: the output could not be written in full\n");
       return static_cast<int>(refute::ExitCode::no_verdict);
     }
     return status;
+  } catch (const std::system_error& error) {
+    // A full disk or a reader that went away, met while printing.
+    std::fprintf(stderr, "refute: the output could not be written in full: %s\n", error.what());
+    return static_cast<int>(refute::ExitCode::no_verdict);
   } catch (const std::exception& error) {
     std::fprintf(stderr,
                  "refute: internal error: %s\nThis is a bug in refute; nothing it printed can be "

@@ -69,14 +69,21 @@ std::optional<Error> write_report(const RunReport& report, const ReportOutput& o
   std::error_code error;
   const fs::path path = output.path;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
-  const std::string temporary = output.path + ".part";
+  // A device, a pipe or a link is written through: a rename would put a plain file in its place.
+  const fs::file_status there = fs::symlink_status(path, error);
+  const bool in_place = fs::exists(there) && !fs::is_regular_file(there);
+  const std::string temporary = in_place ? output.path : output.path + ".part";
   {
     std::ofstream file(temporary, std::ios::binary);
     file << render_report(report, output.format, false);
     file.close();
-    if (!file)
-      return Error{fmt::format("{}: cannot be written: {}", output.path, std::strerror(errno)), ""};
+    if (!file) {
+      const std::string reason = std::strerror(errno);
+      if (!in_place) fs::remove(temporary, error);
+      return Error{fmt::format("{}: cannot be written: {}", output.path, reason), ""};
+    }
   }
+  if (in_place) return std::nullopt;
   fs::rename(temporary, path, error);
   if (error)
     return Error{fmt::format("{}: cannot be written: {}", output.path, error.message()), ""};

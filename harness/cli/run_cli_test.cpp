@@ -131,8 +131,21 @@ TEST_CASE("each way to fail has its exit code") {
   CHECK(code_of(id("WAVERS"), kGood) == 1);
   CHECK(code_of(id("SURVIVED"), kGood) == 8);  // its mutant survives too
   CHECK(code_of(id("SILENT"), kGood) == 3);
-  CHECK(code_of(id("DECLINED"), kGood) == 0);
-  CHECK(code_of(id("DECLINED"), kGood, {"--require", id("DECLINED")}) == 5);
+  CHECK(code_of(id("DECLINED"), kGood) == 5);  // nothing at all ran
+}
+
+TEST_CASE("a decline beside a survival is the tester's to weigh, unless it was required") {
+  const Cli cli;
+  const std::string contract = cli.contract({{id("POWERFUL"), kGood}, {id("DECLINED"), kGood}});
+  const auto code_with = [&](std::vector<std::string> options) {
+    options.insert(options.begin(),
+                   {contract, "--claim", id("POWERFUL"), "--claim", id("DECLINED")});
+    const ChildResult result = cli.run(options);
+    UNSCOPED_INFO(result.out.text() + result.err.text());
+    return status_of(result);
+  };
+  CHECK(code_with({}) == 0);
+  CHECK(code_with({"--require", id("DECLINED")}) == 5);
 }
 
 TEST_CASE("a mistake on the command line runs nothing") {

@@ -36,6 +36,9 @@ class Complaints {
 };
 
 Seed parse_seed(const RunWords& words, Complaints& complaints) {
+  if (words.nightly && words.seed != "0" && words.seed != "random") {
+    complaints.add(fmt::format("--nightly draws its own seed: leave out --seed {}", words.seed));
+  }
   if (words.nightly || words.seed == "random") return random_seed();
   Seed seed;
   const char* end = words.seed.data() + words.seed.size();
@@ -138,6 +141,7 @@ Result<RunOptions> parse_run_options(const RunWords& words) {
   options.require = words.require;
   options.min_level = parse_level("--min-level", words.min_level, complaints);
   options.store = words.store;
+  if (words.store.empty()) complaints.add("--store names no folder");
   parse_reports(words, options, complaints);
   if (!complaints.text().empty()) return Error{complaints.text(), ""};
   return options;

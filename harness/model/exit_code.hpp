@@ -34,7 +34,8 @@ constexpr std::array<ExitCodeRow, 10> kExitCodes = {{
     {ExitCode::vacuous, "vacuous: a check could not fail"},
     {ExitCode::no_verdict, "a worker, device or disk failed, so there is no verdict"},
     {ExitCode::stale, "stale: ledger or evidence does not match today's inputs"},
-    {ExitCode::incomplete, "incomplete: all that ran passed, something required was declined"},
+    {ExitCode::incomplete,
+     "incomplete: all that ran passed, something required was declined, or nothing ran at all"},
     {ExitCode::nothing_selected, "nothing selected"},
     {ExitCode::ok, "everything asked for holds"},
 }};

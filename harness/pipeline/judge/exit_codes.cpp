@@ -68,17 +68,21 @@ std::vector<ExitCode> all_that_apply(const std::vector<Contract>& contracts, con
     for (const Claim& claim : contract.claims) claims[claim.id] = &claim;
   }
   std::vector<ExitCode> codes;
-  bool any = false;
+  bool any = false, ran = false;
   for (const Evidence& e : evidence) {
     const auto claim = claims.find(e.claim);
     if (claim == claims.end()) continue;
     any = true;
+    ran = ran || !declined(e);
     if (const auto code = code_of(*claim->second, e)) codes.push_back(*code);
     if (declined(e) && demands.required && demands.required(e)) {
       codes.push_back(ExitCode::incomplete);
     }
   }
   if (!any) codes.push_back(ExitCode::nothing_selected);
+  // Single declines are the tester's to weigh, but a run in which nothing ran must not look like
+  // one in which everything held.
+  if (any && !ran) codes.push_back(ExitCode::incomplete);
   for (const ClaimLedger& claim : ledger.claims) {
     if (claim.level == Level::refuted) codes.push_back(ExitCode::findings);
     if (claim.vacuous()) codes.push_back(ExitCode::vacuous);

@@ -50,13 +50,19 @@ TEST_CASE("no job that counts as failed leaves the exit at 0") {
     for (const Arm arm : {Arm::subject, Arm::mutant, Arm::negated, Arm::control}) {
       const std::vector<Evidence> run = {record(claim, "cpu_simd", verdict, arm, "truncate")};
       CAPTURE(std::string(to_string(verdict)), std::string(to_string(arm)));
-      CHECK((tally(contracts, run).failed == 0) == (first_of(codes(run)) == ExitCode::ok));
+      const bool ran = !std::holds_alternative<Declined>(verdict);
+      CHECK((tally(contracts, run).failed == 0 && ran) == (first_of(codes(run)) == ExitCode::ok));
     }
   }
 }
 
-TEST_CASE("nothing ran: nothing selected") {
+TEST_CASE("a run in which nothing ran is never one in which everything held") {
+  const Claim claim = encode_claim();
+  const std::vector<Evidence> declined = {record(claim, "cpu_scalar", Declined{}),
+                                          record(claim, "cpu_simd", Declined{})};
   CHECK(codes({}) == Codes{ExitCode::nothing_selected});
+  CHECK(codes(declined) == Codes{ExitCode::incomplete});
+  CHECK(codes(declined + record(claim, "cpu_simd", Survived{})) == Codes{ExitCode::ok});
 }
 
 TEST_CASE("a demanded level") {
