@@ -39,6 +39,16 @@ bool all_finite(const ParityInputs& in) {
          metrics::census(in.v).all_finite();
 }
 
+/// Why nothing can be told from the exact result; empty when it can.
+std::string declined(const ParityPlan& plan, const ParityInputs& in,
+                     const metrics::Criterion& criterion) {
+  if (!all_finite(in)) return "an input is not finite, so there is no exact result";
+  if (scores_may_overflow(plan, in)) {
+    return "a score may overflow f32, which the derived bound does not cover";
+  }
+  return criterion.usable() ? "" : "the exact result or its bound is not finite";
+}
+
 ParityPlace place_of(const kernels::AttentionShape& s, std::size_t index) {
   const std::size_t row = index / s.head_dim;
   return {row / s.seq_q / s.heads_q, row / s.seq_q % s.heads_q, row % s.seq_q, index % s.head_dim};
@@ -68,13 +78,7 @@ Calibrated calibrate(const ParityPlan& plan, const ParityInputs& in,
                      const metrics::Criterion& criterion, std::span<const float> got,
                      const metrics::ContractParameters& parameters) {
   Calibrated c;
-  if (!all_finite(in)) {
-    c.declined = "an input is not finite, so there is no exact result";
-  } else if (scores_may_overflow(plan, in)) {
-    c.declined = "a score may overflow f32, which the derived bound does not cover";
-  } else if (!criterion.usable()) {
-    c.declined = "the exact result or its bound is not finite";
-  }
+  c.declined = declined(plan, in, criterion);
   if (!c.declined.empty()) return c;
   const metrics::Comparison comparison(criterion, got);
   c.verdict = metrics::contract_rule(comparison, parameters);
@@ -140,7 +144,6 @@ ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& in, const 
   report.plan = plan;
   report.inputs = without_tensors(in);
   report.difference = metrics::measure(out.kernel, out.reference);
-  if (in.expected) report.expected = metrics::measure(out.kernel, *in.expected);
   metrics::CriterionData yard = attention_reference(plan.call, plan.storage, {in.q, in.k, in.v});
   yard.baseline = plan.request.reference == AttentionKernel::naive
                       ? out.reference
@@ -148,6 +151,13 @@ ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& in, const 
   yard.plain = yard.baseline;
   const metrics::Criterion criterion(std::move(yard));
   report.calibrated = calibrate(plan, in, criterion, out.kernel, parameters);
+  if (in.expected) {
+    report.expected = {metrics::measure(out.kernel, *in.expected), {}};
+    if (report.calibrated.declined.empty()) {
+      report.expected->verdict =
+          metrics::contract_rule(metrics::Comparison(criterion, *in.expected), parameters);
+    }
+  }
   report.regime = regime_of(plan, criterion);
   return report;
 }

@@ -144,6 +144,13 @@ struct Calibrated {
   std::optional<WorstRow> worst_row;
 };
 
+/// A fixture's own `out`: how far the kernel is from it, and whether it is itself acceptable, so
+/// that a stale fixture is not taken for a wrong kernel.
+struct ExpectedOutput {
+  metrics::ErrorReport difference;
+  metrics::Judgement verdict;
+};
+
 /// In which regime the figures were taken, as far as it decides what they are worth.
 struct Regime {
   std::size_t key_tiles = 0;  ///< one proves nothing about an online softmax
@@ -157,9 +164,9 @@ struct Regime {
 
 struct ParityReport {
   ParityPlan plan;
-  ParityInputs inputs;                           ///< without the tensors
-  metrics::ErrorReport difference;               ///< of the kernel from the reference
-  std::optional<metrics::ErrorReport> expected;  ///< of the kernel from the fixture's `out`
+  ParityInputs inputs;              ///< without the tensors
+  metrics::ErrorReport difference;  ///< of the kernel from the reference
+  std::optional<ExpectedOutput> expected;
   Calibrated calibrated;
   Regime regime;
 };

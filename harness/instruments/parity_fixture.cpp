@@ -96,6 +96,19 @@ std::optional<ParityError> wrong_shape(const std::string& path, const Found& f) 
   return std::nullopt;
 }
 
+/// Before anything is copied out of the file.
+std::optional<ParityError> too_large(const std::string& path, const Found& f,
+                                     std::uint64_t memory_bytes) {
+  std::size_t bytes = 0;  // cannot overflow: the file holds at least half of it
+  for (const TensorInfo* t : {f.q, f.k, f.v, f.out}) {
+    if (t != nullptr) bytes += t->count * sizeof(float);
+  }
+  if (bytes <= memory_bytes) return std::nullopt;
+  return bad(path, "too-large",
+             fmt::format("its tensors take {} MiB, above the limit of {} MiB (--memory-mib)",
+                         bytes >> 20, memory_bytes >> 20));
+}
+
 ParityResult<std::vector<float>> values_of(const std::string& path, const Safetensors& file,
                                            const TensorInfo& info, bool allow_non_finite) {
   const auto floats = file.floats(info);
@@ -120,6 +133,7 @@ ParityResult<ParityInputs> read_fixture(const std::string& path, const ParityReq
   if (auto error = missing(path, *file, f)) return *error;
   if (auto error = wrong_kind(path, f)) return *error;
   if (auto error = wrong_shape(path, f)) return *error;
+  if (auto error = too_large(path, f, request.memory_bytes)) return *error;
   ParityInputs in;
   in.fixture = path;
   in.storage = *format_of(f.q->dtype);

@@ -218,8 +218,10 @@ std::string render_parity(const ParityReport& r) {
   text += fmt::format("max_abs_diff   {}\ncosine_sim     {}\n", figure(r.difference.max_abs),
                       figure(r.difference.cosine));
   if (r.expected) {
-    text += fmt::format("expected out   max_abs_diff {}, cosine_sim {}\n",
-                        figure(r.expected->max_abs), figure(r.expected->cosine));
+    text +=
+        fmt::format("expected out   max_abs_diff {}, cosine_sim {}; itself {}\n",
+                    figure(r.expected->difference.max_abs), figure(r.expected->difference.cosine),
+                    word(r.expected->verdict.acceptance));
   }
   text += calibrated_text(r.calibrated) + regime_text(r);
   text += r.plan.kernel == AttentionKernel::flash2
@@ -248,7 +250,8 @@ Value parity_value(const ParityReport& r) {
   if (r.calibrated.worst_row) v.set("worst_row", worst_row_value(*r.calibrated.worst_row));
   if (r.expected) {
     Value expected;
-    set_difference(expected, *r.expected, r.plan.call.shape);
+    set_difference(expected, r.expected->difference, r.plan.call.shape);
+    expected.set("verdict", word(r.expected->verdict.acceptance));
     v.set("expected", expected);
   }
   return v;
