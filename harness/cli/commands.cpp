@@ -5,6 +5,7 @@
 namespace refute::cli {
 
 extern const Command kExplainCommand;
+extern const Command kLintObservationCommand;
 extern const Command kListCommand;
 extern const Command kParityCommand;
 extern const Command kPowerCommand;
@@ -18,10 +19,11 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 12> kCommands = {
-      &kValidateCommand, &kListCommand,   &kRunCommand,     &kStatusCommand,
-      &kReportCommand,   &kReplayCommand, &kExplainCommand, &kSchemaCommand,
-      &kPromoteCommand,  &kVerifyCommand, &kParityCommand,  &kPowerCommand,
+  static constexpr std::array<const Command*, 13> kCommands = {
+      &kValidateCommand,        &kListCommand,   &kRunCommand,     &kStatusCommand,
+      &kReportCommand,          &kReplayCommand, &kExplainCommand, &kSchemaCommand,
+      &kPromoteCommand,         &kVerifyCommand, &kParityCommand,  &kPowerCommand,
+      &kLintObservationCommand,
   };
   return kCommands;
 }
