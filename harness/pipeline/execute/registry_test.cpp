@@ -188,8 +188,8 @@ TEST_CASE("a worker's environment holds what the protocol lists and nothing else
   for (const std::string& entry : environment) names.push_back(entry.substr(0, entry.find('=')));
   std::sort(names.begin(), names.end());
   CHECK(names == std::vector<std::string>{"ASAN_OPTIONS", "CUDA_VISIBLE_DEVICES", "HOME", "LANG",
-                                          "MALLOC_PERTURB_", "PATH", "TMPDIR", "TSAN_OPTIONS",
-                                          "UBSAN_OPTIONS"});
+                                          "MALLOC_PERTURB_", "PATH", "REFUTE_COMMAND", "TMPDIR",
+                                          "TSAN_OPTIONS", "UBSAN_OPTIONS"});
 }
 
 }  // namespace refute::pipeline
