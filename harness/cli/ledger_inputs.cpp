@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "harness/cli/earlier_run.hpp"
 #include "harness/pipeline/execute/line_cache.hpp"
 #include "harness/pipeline/judge/changes.hpp"
 #include "harness/pipeline/judge/judge.hpp"
@@ -79,7 +80,14 @@ void add_run_option(CLI::App& app, LedgerOptions& options) {
 
 Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options) {
   LedgerInputs inputs;
-  inputs.project = open_project(options.project);
+  auto run = stored_run(options);
+  if (!run) {
+    return Refusal{options.run.empty() ? ExitCode::no_verdict : ExitCode::usage, run.take_error()};
+  }
+  inputs.run = *std::move(run);
+  ProjectOptions project = options.project;
+  if (options.as_the_run && inputs.run) adopt(project, earlier_run(inputs.run->facts.options));
+  inputs.project = open_project(project);
   print_findings(*inputs.project);
   if (inputs.project->bad) {
     return Refusal{*inputs.project->bad,
@@ -87,11 +95,6 @@ Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options) {
   }
   const pipeline::Fixtures fixtures = fixtures_of(*inputs.project, options.store);
   print_findings(fixtures.diagnostics);
-  auto run = stored_run(options);
-  if (!run) {
-    return Refusal{options.run.empty() ? ExitCode::no_verdict : ExitCode::usage, run.take_error()};
-  }
-  inputs.run = *std::move(run);
   if (inputs.run) {
     for (const std::string& note : inputs.run->notes) fmt::print(stderr, "refute: {}\n", note);
   }

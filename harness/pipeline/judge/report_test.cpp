@@ -144,7 +144,8 @@ TEST_CASE("every line of the markdown table has its six cells") {
        at = text.find("\n| ", at + 1)) {
     const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
     int bars = 0;
-    for (std::size_t i = 0; i < line.size(); ++i) bars += line[i] == '|' && line[i - 1] != '\\';
+    for (std::size_t i = 0; i < line.size(); ++i)
+      bars += line[i] == '|' && (i == 0 || line[i - 1] != '\\');
     CAPTURE(line);
     CHECK(bars == 7);
     ++rows;
