@@ -46,9 +46,6 @@ Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options);
 /// Prints "refute: WHAT; HINT" and gives the exit status.
 int refuse(const Refusal& refusal);
 
-/// A line for each record that no longer counts, with the digest that changed.
-std::vector<std::string> stale_lines(const pipeline::Ledger& ledger);
-
 /// What is wrong with the committed ledger and evidence, given today's inputs; empty: nothing.
 Result<std::vector<std::string>> committed_problems(const LedgerInputs& inputs,
                                                     const pipeline::Committed& committed);

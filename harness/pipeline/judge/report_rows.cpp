@@ -236,7 +236,9 @@ std::vector<std::string> guest_lines(const std::vector<ClaimRow>& rows) {
   for (const auto& [name, guest] : guests) {
     const auto survived = guest.claims.find("survived");
     const std::size_t count = survived == guest.claims.end() ? 0 : survived->second.size();
-    std::string line = fmt::format("{}: survived {} of the {} that it was bound to", name, count,
+    const bool all = count == static_cast<std::size_t>(guest.tried);
+    std::string line = fmt::format("{}: survived {}{} that it was bound to", name,
+                                   all ? "all " : fmt::format("{} of the ", count),
                                    counted(static_cast<std::uint64_t>(guest.tried), "claim"));
     for (const auto& [outcome, claims] : guest.claims) {
       if (outcome != "survived") line += fmt::format("; {}: {}", outcome, joined(claims, ", "));
