@@ -5,7 +5,9 @@
 namespace refute::cli {
 
 extern const Command kExplainCommand;
+extern const Command kLintObservationCommand;
 extern const Command kListCommand;
+extern const Command kParityCommand;
 extern const Command kPowerCommand;
 extern const Command kPromoteCommand;
 extern const Command kReplayCommand;
@@ -17,10 +19,11 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 11> kCommands = {
-      &kValidateCommand, &kListCommand,   &kRunCommand,     &kStatusCommand,
-      &kReportCommand,   &kReplayCommand, &kExplainCommand, &kSchemaCommand,
-      &kPromoteCommand,  &kVerifyCommand, &kPowerCommand,
+  static constexpr std::array<const Command*, 13> kCommands = {
+      &kValidateCommand,        &kListCommand,   &kRunCommand,     &kStatusCommand,
+      &kReportCommand,          &kReplayCommand, &kExplainCommand, &kSchemaCommand,
+      &kPromoteCommand,         &kVerifyCommand, &kParityCommand,  &kPowerCommand,
+      &kLintObservationCommand,
   };
   return kCommands;
 }
