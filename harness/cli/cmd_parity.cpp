@@ -107,7 +107,8 @@ ExitCode write_record(const std::string& path, const Value& record, ExitCode sta
   return ExitCode::no_verdict;
 }
 
-int refused(const Arguments& a, const ParityRequest& request, const ParityError& error) {
+int refused(const Arguments& a, const std::optional<ParityRequest>& request,
+            const ParityError& error) {
   fmt::print(stderr, "refute: {}\n", error.message);
   const Value record = instruments::parity_error_value(error, request);
   if (a.json) print(json::dump_pretty(record));
@@ -135,7 +136,7 @@ int run_command(Arguments a) {
   }
   a.json = a.json || a.format == "json";
   const auto request = request_of(a);
-  if (!request) return refused(a, {}, request.error());
+  if (!request) return refused(a, std::nullopt, request.error());
   const auto report = measure(a, *request);
   if (!report) return refused(a, *request, report.error());
   warn(report->plan);

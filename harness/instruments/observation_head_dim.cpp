@@ -38,6 +38,11 @@ bool has_result(const Value& body) {
   return std::ranges::any_of(kResults, [&](std::string_view key) { return given(body, key); });
 }
 
+bool supported(const Value& section) {
+  const NumberField head_dim = number_field(section, "head_dim");
+  return head_dim.state == State::number && (head_dim.value == 64 || head_dim.value == 128);
+}
+
 ObservationOutcome judge_head_dim(const Value& body) {
   if (!given(body, "error")) return missing_error;
   const std::string* error = text_field(body, "error");
@@ -49,10 +54,8 @@ ObservationOutcome judge_head_dim(const Value& body) {
     return mentioned ? head_dim_without_reason : error_about_something_else;
   }
   if (has_result(body)) return result_beside_error;
-  const NumberField head_dim = number_field(body, "head_dim");
-  if (head_dim.state == State::number && (head_dim.value == 64 || head_dim.value == 128)) {
-    return supported_head_dim_refused;
-  }
+  const Value* shape = body.find("shape");
+  if (supported(body) || (shape != nullptr && supported(*shape))) return supported_head_dim_refused;
   const NumberField status = number_field(body, "exit_code");
   const bool wrong =
       given(body, "exit_code") && !(status.state == State::number && status.value == 1);

@@ -84,6 +84,8 @@ const Case kCases[] = {
     {provenance, FLASH2 "\"refute:flash2@" HEX "0\"}", kernel_source_malformed},
     {provenance, FLASH2 "\"refute:flash2@ABCDEF0123456789ABCDEF0123456789ABCDEF01\"}",
      kernel_source_malformed},
+    {provenance, FLASH2 "\"refute:flash2@g123456789abcdef0123456789abcdef01234567\"}",
+     kernel_source_malformed},
     {provenance, FLASH2 "\":flash2@" HEX "\"}", kernel_source_malformed},
     {provenance, FLASH2 "\"refute:@" HEX "\"}", kernel_source_malformed},
     {provenance, FLASH2 "\"refute@" HEX ":flash2\"}", kernel_source_malformed},
@@ -122,6 +124,8 @@ const Case kCases[] = {
      result_beside_error},
     {head_dim_error, R"({"error":"unsupported-head-dim","max_abs_diff":0})", result_beside_error},
     {head_dim_error, R"({"error":"unsupported-head-dim","head_dim":64})",
+     supported_head_dim_refused},
+    {head_dim_error, R"({"error":"unsupported-head-dim","shape":{"head_dim":128}})",
      supported_head_dim_refused},
 
     {frobenius, R"({"relative_frobenius_error":0.02646})", within_band},

@@ -49,6 +49,8 @@ struct ParityError {
   ExitCode exit = ExitCode::usage;
   std::string code;
   std::string message;
+  std::optional<kernels::AttentionShape> shape =
+      std::nullopt;  ///< that was asked for, once it is known
 };
 template <class T>
 using ParityResult = Result<T, ParityError>;
@@ -179,7 +181,8 @@ std::string_view flash2_source();
 
 Value parity_value(const ParityReport& report);
 std::string render_parity(const ParityReport& report);
-/// The record of a request that was refused: `error` is the code.
-Value parity_error_value(const ParityError& error, const ParityRequest& request);
+/// The record of a request that was refused: `error` is the code. Without a request, the command
+/// line was not understood.
+Value parity_error_value(const ParityError& error, const std::optional<ParityRequest>& request);
 
 }  // namespace refute::instruments
