@@ -4,10 +4,12 @@
 
 namespace refute::cli {
 
+extern const Command kDequantizeCommand;
 extern const Command kExplainCommand;
 extern const Command kListCommand;
 extern const Command kPowerCommand;
 extern const Command kPromoteCommand;
+extern const Command kQuantizeCommand;
 extern const Command kReplayCommand;
 extern const Command kReportCommand;
 extern const Command kRunCommand;
@@ -17,10 +19,10 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 11> kCommands = {
-      &kValidateCommand, &kListCommand,   &kRunCommand,     &kStatusCommand,
-      &kReportCommand,   &kReplayCommand, &kExplainCommand, &kSchemaCommand,
-      &kPromoteCommand,  &kVerifyCommand, &kPowerCommand,
+  static constexpr std::array<const Command*, 13> kCommands = {
+      &kValidateCommand, &kListCommand,       &kRunCommand,    &kStatusCommand,  &kReportCommand,
+      &kReplayCommand,   &kExplainCommand,    &kSchemaCommand, &kPromoteCommand, &kVerifyCommand,
+      &kQuantizeCommand, &kDequantizeCommand, &kPowerCommand,
   };
   return kCommands;
 }
