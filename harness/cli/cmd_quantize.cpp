@@ -66,6 +66,29 @@ std::optional<std::string> read_scale(const Arguments& a, QuantizeOptions& optio
   return std::nullopt;
 }
 
+/// "layer.0.bias", "layer.1.bias" become "layer.*.bias (2)": a model has a hundred layers.
+std::vector<std::string> fold_layers(const std::vector<std::string>& names) {
+  std::vector<std::string> patterns;
+  std::map<std::string, std::vector<std::string>> by_pattern;
+  for (const std::string& name : names) {
+    std::string pattern;
+    for (const char c : name) {
+      const bool digit = c >= '0' && c <= '9';
+      const bool in_number = pattern.ends_with(".*");
+      if (!digit) pattern += c;
+      if (digit && !in_number) pattern += pattern.ends_with('.') ? '*' : c;
+    }
+    if (!by_pattern.contains(pattern)) patterns.push_back(pattern);
+    by_pattern[pattern].push_back(name);
+  }
+  std::vector<std::string> folded;
+  for (const std::string& pattern : patterns) {
+    const auto& same = by_pattern[pattern];
+    folded.push_back(same.size() == 1 ? same[0] : fmt::format("{} ({})", pattern, same.size()));
+  }
+  return folded;
+}
+
 /// Every tensor that stays as it is, by the reason.
 void tell_kept(const QuantizePlan& plan) {
   std::map<KeptBecause, std::vector<std::string>> kept;
@@ -75,7 +98,8 @@ void tell_kept(const QuantizePlan& plan) {
   for (const auto& [why, names] : kept) {
     fmt::print(stderr, "refute: {} left as {}, {}: {}\n",
                names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()),
-               names.size() == 1 ? "it is" : "they are", describe(why), fmt::join(names, ", "));
+               names.size() == 1 ? "it is" : "they are", describe(why),
+               fmt::join(fold_layers(names), ", "));
   }
 }
 
