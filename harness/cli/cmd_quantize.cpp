@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "harness/cli/command.hpp"
+#include "harness/cli/cuda_presence.hpp"
 #include "harness/cli/device_gate.hpp"
 #include "harness/cli/model_output.hpp"
 #include "harness/instruments/quantize.hpp"
@@ -136,8 +137,8 @@ int run_quantize(const Arguments& a) {
   if (!a.device.empty() && a.device != "cpu" && a.device != "cuda")
     return usage(fmt::format("--device {}: wants cpu or cuda", a.device));
   if (a.device == "cuda") {
-    const Refusal refusal =
-        cuda_refusal(is_fp8(options), a.format, std::getenv("REFUTE_CUDA_SM_OVERRIDE"));
+    const Refusal refusal = cuda_refusal(is_fp8(options), a.format,
+                                         std::getenv("REFUTE_CUDA_SM_OVERRIDE"), find_cuda());
     return fail(refusal.code, {refusal.message, ""});
   }
   auto model = tensor::ModelFile::open(a.input);

@@ -25,7 +25,8 @@ std::optional<int> sm_from(const char* text) {
 
 }  // namespace
 
-Refusal cuda_refusal(bool fp8, const std::string& format, const char* sm_override) {
+Refusal cuda_refusal(bool fp8, const std::string& format, const char* sm_override,
+                     const instruments::CudaPresence& cuda) {
   const auto sm = sm_from(sm_override);
   if (!sm) {
     return {
@@ -37,8 +38,10 @@ Refusal cuda_refusal(bool fp8, const std::string& format, const char* sm_overrid
             fmt::format("FP8 quantization requires Hopper/Blackwell (sm_90+), detected sm_{}; {}",
                         *sm, kInstead)};
   }
-  if (*sm == 0)
-    return {ExitCode::incomplete, fmt::format("declined: no CUDA device was found; {}", kInstead)};
+  if (*sm == 0 && !cuda.device) {
+    return {ExitCode::incomplete,
+            fmt::format("declined: there is no CUDA device ({}); {}", cuda.because, kInstead)};
+  }
   return {ExitCode::incomplete,
           fmt::format("declined: there is no CUDA quantiser for {} here; {}", format, kInstead)};
 }
