@@ -29,12 +29,13 @@ enum class MetaType : std::uint8_t {
   f64 = 12,
 };
 
-struct MetaValue;
-
+/// As GGUF stores it, little-endian and without type and count: a vocabulary of 250,000 words costs
+/// its bytes and no more. Checked when it was read, nested arrays too.
 struct MetaArray {
   MetaType element = MetaType::u8;
-  std::vector<MetaValue> items;  ///< all of that type
-  bool operator==(const MetaArray&) const;
+  std::uint64_t count = 0;
+  std::string encoded;
+  bool operator==(const MetaArray&) const = default;
 };
 
 /// Unsigned types are held as uint64, signed ones as int64; floats keep their width, so that a NaN
@@ -46,14 +47,10 @@ struct MetaValue {
   bool operator==(const MetaValue&) const = default;
 };
 
-inline bool MetaArray::operator==(const MetaArray& other) const {
-  return element == other.element && items == other.items;
-}
-
 /// In the file's order; keys are unique.
 using Metadata = std::vector<std::pair<std::string, MetaValue>>;
 
-/// Null when the key is not there.
+/// Null when the key is not there. Linear: a file has tens of keys.
 const MetaValue* find(const Metadata& metadata, std::string_view key);
 
 }  // namespace refute::tensor

@@ -38,7 +38,7 @@ struct UnknownType {
 /// F16 and BF16 are always the plain DType, from GGUF too.
 using TensorType = std::variant<DType, kernels::GgmlFormat, ScaledFp8, GroupedNf4, UnknownType>;
 
-/// "F32", "Q4_K", "F8_E4M3", "NF4", "IQ2_XXS".
+/// "F32", "Q4_K", "F8_E4M3", "NF4", "IQ2_XXS": fit to be shown.
 std::string to_string(const TensorType& type);
 
 /// How many values share what is stored: a piece that is dequantised starts at a multiple of it.
