@@ -116,10 +116,10 @@ std::optional<Error> ggml_round_trip(kernels::GgmlFormat format, std::span<const
   const auto back = kernels::cpu_simd::ggml_dequantize(format, blocks, y);
   if (there.status == kernels::GgmlStatus::ok && back.status == kernels::GgmlStatus::ok)
     return std::nullopt;
-  return Error{fmt::format("{} takes whole blocks of {} finite values",
-                           kernels::ggml_info(format).gguf_name,
-                           kernels::ggml_info(format).block_size),
-               ""};
+  return Error{
+      fmt::format("{} takes whole blocks of {} finite values", kernels::ggml_info(format).gguf_name,
+                  kernels::ggml_info(format).block_size),
+      ""};
 }
 
 }  // namespace
