@@ -122,6 +122,12 @@ class Figures(unittest.TestCase):
 
 
 class Requests(unittest.TestCase):
+    def test_flash2_is_advertised(self):
+        code, out, _ = run("--help")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"--attn.*=flash2.*flash2 or naive")
+        self.assertEqual(record("--attn", "flash2"), record("--impl", "flash2"))
+
     def test_head_dim(self):
         r = record("--head-dim", "96", status=1)
         self.assertEqual(r["error"], "unsupported-head-dim")

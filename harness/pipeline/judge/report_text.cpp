@@ -23,6 +23,25 @@ std::string padded(const std::string& text, std::size_t columns) {
   return used >= columns ? text : text + std::string(columns - used, ' ');
 }
 
+/// The words with commas, on lines that a terminal holds; later lines begin with the indent.
+std::string wrapped(const std::vector<std::string>& words, const std::string& indent) {
+  constexpr std::size_t kColumns = 100;
+  std::string text;
+  std::size_t used = indent.size();
+  for (const std::string& word : words) {
+    if (!text.empty()) text += ",";
+    if (!text.empty() && used + word.size() + 2 > kColumns) {
+      text += "\n" + indent;
+      used = indent.size();
+    } else if (!text.empty()) {
+      text += " ";
+    }
+    text += word;
+    used += word.size() + 2;
+  }
+  return text;
+}
+
 std::string level_color(Level level) {
   switch (level) {
     case Level::unbound:
@@ -52,6 +71,7 @@ class TextReport {
     findings();
     next_steps();
     stale();
+    guests();
     ending();
     return std::move(out_);
   }
@@ -127,7 +147,7 @@ class TextReport {
     line(fmt::format("  {} on {}: {}", row.ledger->claim.text, finding.about,
                      painted("\x1b[1;31m", finding.kind)));
     line("    " + finding.message);
-    worker_said(*finding.evidence);
+    if (!finding.printed.empty()) line("    it printed      " + printable(finding.printed));
     if (finding.evidence->arm != Arm::subject) return;
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
     if (refuted != nullptr) {
@@ -136,34 +156,16 @@ class TextReport {
     if (refuted != nullptr && !row.claim->if_fails.empty()) {
       line("    what it means   " + printable(row.claim->if_fails));
     }
-    if (refuted != nullptr) line("    replay          " + replay_command(*finding.evidence));
-  }
-
-  /// The end of what the worker printed: where it gave no verdict that is all there is to go by.
-  void worker_said(const Evidence& evidence) {
-    const Verdict& v = evidence.outcome.verdict;
-    if (!std::holds_alternative<Crashed>(v) && !std::holds_alternative<Broken>(v)) return;
-    const auto seen =
-        std::ranges::find(report_.observations, evidence.record, &Observation::record);
-    if (seen == report_.observations.end() || seen->output.empty()) return;
-    constexpr std::size_t kShown = 600;
-    const std::string& all = seen->output;
-    const std::string end = all.size() > kShown ? "…" + all.substr(all.size() - kShown) : all;
-    line("    it printed      " + printable(end));
+    if (refuted != nullptr) line("    replay          " + printable(finding.replay));
   }
 
   void next_steps() {
-    bool any = false;
-    for (const ClaimRow& row : rows_) {
-      const ClaimLedger& c = *row.ledger;
-      if (c.next.empty() || (c.blockers.empty() && c.level >= Level::functional)) continue;
-      if (!any) heading("What the next levels take");
-      any = true;
-      line(fmt::format("  {}  {}", c.claim.text, printable(c.next)));
-      for (const Blocker& blocker : c.blockers) {
-        line(fmt::format("    {}: {}", to_string(blocker.kind), printable(blocker.why)));
-      }
-      for (const std::string& declined : row.declined) line("    declined on " + declined);
+    std::vector<NextStep> steps = pipeline::next_steps(rows_);
+    if (!steps.empty()) heading("What the next levels take");
+    for (const NextStep& step : steps) {
+      line("  " + printable(step.words));
+      for (const std::string& why : step.because) line("    " + printable(why));
+      line("    " + wrapped(step.claims, "    "));
     }
   }
 
@@ -176,6 +178,12 @@ class TextReport {
       line(fmt::format("  {}  {}: {}", row.ledger->claim.text,
                        counted(row.ledger->stale.size(), "record"), stale_reasons(*row.ledger)));
     }
+  }
+
+  void guests() {
+    const std::vector<std::string> lines = guest_lines(rows_);
+    if (!lines.empty()) heading("Your own subjects");
+    for (const std::string& text : lines) line("  " + printable(text));
   }
 
   void ending() {
