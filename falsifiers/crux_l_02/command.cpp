@@ -155,12 +155,16 @@ Verdict parity_option(Context& context) {
   return live(context, [&](Session& s) {
     const CommandAnswer help = s.run({"--help"});
     s.holds(help.status == 0, "--help exits with 0");
-    s.holds(help.out.find("--impl") != std::string::npos, "--help names --impl");
+    for (const char* option : {"--impl", "--attn"}) {
+      s.holds(help.out.find(option) != std::string::npos, fmt::format("--help names {}", option));
+    }
     for (const std::string& kernel : kernels) {
       s.holds(help.out.find(kernel) != std::string::npos, "--help names " + kernel);
-      const CommandAnswer answer = s.run(small({"--impl", kernel, "--ref", "naive"}));
-      s.holds(answer.status == 0, kernel + " is accepted");
-      s.holds(text(record_of(answer), "attn_impl") == kernel, kernel + " ran");
+      for (const char* option : {"--impl", "--attn"}) {
+        const CommandAnswer answer = s.run(small({option, kernel, "--ref", "naive"}));
+        s.holds(answer.status == 0, kernel + " is accepted");
+        s.holds(text(record_of(answer), "attn_impl") == kernel, kernel + " ran");
+      }
     }
     const CommandAnswer unknown = s.run(small({"--impl", "flash2x"}));
     s.holds(unknown.status == 2, "an unknown kernel is refused with status 2");
