@@ -5,6 +5,7 @@
 namespace refute::cli {
 
 extern const Command kDequantizeCommand;
+extern const Command kDiffCommand;
 extern const Command kExplainCommand;
 extern const Command kLintObservationCommand;
 extern const Command kListCommand;
@@ -21,13 +22,25 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 15> kCommands = {
-      &kValidateCommand, &kListCommand,     &kRunCommand,
-      &kStatusCommand,   &kReportCommand,   &kReplayCommand,
-      &kExplainCommand,  &kSchemaCommand,   &kPromoteCommand,
-      &kVerifyCommand,   &kQuantizeCommand, &kDequantizeCommand,
-      &kParityCommand,   &kPowerCommand,    &kLintObservationCommand,
-  };
+  // In the order in which `refute --help` lists them.
+  static constexpr auto kCommands = std::to_array<const Command*>({
+      &kValidateCommand,
+      &kListCommand,
+      &kRunCommand,
+      &kStatusCommand,
+      &kReportCommand,
+      &kReplayCommand,
+      &kExplainCommand,
+      &kSchemaCommand,
+      &kPromoteCommand,
+      &kVerifyCommand,
+      &kQuantizeCommand,
+      &kDequantizeCommand,
+      &kDiffCommand,
+      &kParityCommand,
+      &kPowerCommand,
+      &kLintObservationCommand,
+  });
   return kCommands;
 }
 
