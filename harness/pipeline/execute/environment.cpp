@@ -1,7 +1,6 @@
 #include "harness/pipeline/execute/environment.hpp"
 
 #include <array>
-#include <filesystem>
 #include <string_view>
 
 namespace refute::pipeline {
@@ -37,23 +36,15 @@ std::string_view find(const char* const* ours, std::string_view name) {
   return "";
 }
 
-std::string own_path() {
-  std::error_code error;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? "" : path.string();
-}
-
 }  // namespace
 
-std::vector<std::string> worker_environment(const char* const* ours) {
+std::vector<std::string> worker_environment(const char* const* ours, const std::string& refute) {
   std::vector<std::string> environment(kFixed.begin(), kFixed.end());
+  if (!refute.empty()) environment.push_back("REFUTE_COMMAND=" + refute);
   for (const Inherited& row : kInherited) {
     std::string_view entry = find(ours, row.name);
     if (entry.empty()) entry = row.otherwise;
     if (!entry.empty()) environment.emplace_back(entry);
-  }
-  if (const std::string path = own_path(); !path.empty()) {
-    environment.push_back("REFUTE_COMMAND=" + path);
   }
   return environment;
 }
