@@ -101,12 +101,12 @@ struct ErrorHistogram {
 
 struct DiffOptions {
   std::optional<double> threshold = 0.95;  ///< least cosine; nothing lifts this gate alone
-  std::string match;                       ///< glob over names; empty: all
+  std::string match = {};                  ///< glob over names; empty: all
   /// Names of the reference and what the other model calls them, before any other rule.
-  std::vector<std::pair<std::string, std::string>> map;
+  std::vector<std::pair<std::string, std::string>> map = {};
   unsigned threads = 1;
   /// Called from any thread, one call at a time: bytes done, bytes in all.
-  std::function<void(std::size_t, std::size_t)> progress;
+  std::function<void(std::size_t, std::size_t)> progress = {};
 };
 
 struct DiffReport {

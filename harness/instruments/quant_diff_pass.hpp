@@ -59,7 +59,7 @@ ChunkPlan plan_chunks(std::size_t count, std::size_t cols, std::size_t values_pe
 
 struct PassOptions {
   unsigned threads = 1;
-  std::function<void(std::size_t, std::size_t)> progress;  ///< see DiffOptions
+  std::function<void(std::size_t, std::size_t)> progress = {};  ///< see DiffOptions
 };
 
 struct PassResult {
