@@ -186,8 +186,8 @@ void in_memory(std::vector<Figure>& figures, const ModelFile& model, std::size_t
   double best = 1e9;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     best = std::min(best, median_seconds(1, [&] {
-                      const auto report =
-                          instruments::diff_in_memory(model, format, {.threads = threads()});
+                      const auto report = instruments::diff_in_memory(
+                          model, {.target = format, .keep = {}}, {.threads = threads()});
                       if (!report || report->common != kTensors)
                         throw std::runtime_error("not everything was quantised");
                     }));

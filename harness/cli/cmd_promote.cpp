@@ -6,9 +6,11 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "harness/cli/command.hpp"
 #include "harness/cli/ledger_inputs.hpp"
+#include "harness/model/near_miss.hpp"
 #include "harness/pipeline/judge/changes.hpp"
 #include "harness/pipeline/judge/report_rows.hpp"
 #include "harness/pipeline/judge/verify.hpp"
@@ -20,6 +22,8 @@ struct PromoteWords {
   LedgerOptions ledger;
   std::vector<std::string> forget;  ///< contracts whose evidence may go
   bool check = false;
+  bool interrupted = false;  ///< take a run that was cut short
+  bool drop_stale = false;   ///< take a run that only takes evidence away
 };
 
 /// The committed state, repaired if a promote was killed half-way. Damage is refused: promoting
@@ -55,6 +59,41 @@ std::optional<std::string> contract_missing(const PromoteWords& words, const Led
   return std::nullopt;
 }
 
+/// A word of --forget that no committed evidence answers to.
+std::optional<Error> forget_nothing(const PromoteWords& words,
+                                    const pipeline::Committed& committed) {
+  std::set<std::string> known;
+  for (const Evidence& e : committed.evidence) known.insert(e.contract.text);
+  const std::vector<std::string> names(known.begin(), known.end());
+  for (const std::string& word : words.forget) {
+    if (known.contains(word)) continue;
+    const std::string near = near_miss(word, names);
+    return Error{fmt::format("--forget {}: no evidence of such a contract is committed", word),
+                 !near.empty()   ? did_you_mean(near)
+                 : names.empty() ? "none is committed at all"
+                                 : fmt::format("there is that of {}", fmt::join(names, ", "))};
+  }
+  return std::nullopt;
+}
+
+/// Why the run had better not be promoted.
+std::optional<Refusal> unfit(const PromoteWords& words, const pipeline::StoredRun& run) {
+  if (words.interrupted || (run.facts.finished && !run.facts.interrupted)) return std::nullopt;
+  return Refusal{ExitCode::usage,
+                 {fmt::format("the run {} was cut short", run.facts.id),
+                  "run again, or take what it came to with --interrupted"}};
+}
+
+/// A run of other claims brings nothing and only shows that what is committed went stale.
+std::optional<Refusal> only_takes(const PromoteWords& words, const pipeline::Promotion& promotion) {
+  if (words.drop_stale || promotion.added + promotion.attested > 0 || promotion.dropped == 0)
+    return std::nullopt;
+  return Refusal{ExitCode::stale,
+                 {fmt::format("the run brings no new evidence, and {} committed records are stale",
+                              promotion.dropped),
+                  "`refute run` of all contracts first, or drop them with --drop-stale"}};
+}
+
 int check(const LedgerInputs& inputs, const pipeline::Committed& committed) {
   const auto problems = committed_problems(inputs, committed);
   if (!problems) return refuse({ExitCode::no_verdict, problems.error()});
@@ -86,6 +125,10 @@ int promote(const PromoteWords& words) {
     return refuse({ExitCode::nothing_selected,
                    {"there is no run in " + words.ledger.store, "`refute run` makes one"}});
   }
+  if (const auto refusal = unfit(words, *inputs->run)) return refuse(*refusal);
+  if (const auto error = forget_nothing(words, *committed)) {
+    return refuse({ExitCode::usage, *error});
+  }
   if (const auto missing = contract_missing(words, *inputs, *committed)) {
     return refuse(
         {ExitCode::usage,
@@ -95,6 +138,7 @@ int promote(const PromoteWords& words) {
   const auto promotion = pipeline::plan_promotion(inputs->project->contracts, inputs->today,
                                                   committed->evidence, inputs->run->evidence);
   if (!promotion) return refuse({ExitCode::findings, promotion.error()});
+  if (const auto refusal = only_takes(words, *promotion)) return refuse(*refusal);
   if (auto error = pipeline::write_promotion(words.ledger.reports, *promotion)) {
     return refuse({ExitCode::no_verdict, *error});
   }
@@ -109,6 +153,9 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--forget", words->forget,
                  "Drop the evidence of a contract that is gone (repeatable)")
       ->type_name("ID");
+  app.add_flag("--interrupted", words->interrupted, "Take a run that was cut short");
+  app.add_flag("--drop-stale", words->drop_stale,
+               "Drop stale evidence though the run brings no new evidence");
   app.add_flag("--check", words->check,
                "Write nothing; exit 6 when the committed ledger is not what the committed evidence "
                "and today's inputs give");

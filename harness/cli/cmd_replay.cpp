@@ -5,9 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "harness/cli/command.hpp"
+#include "harness/cli/earlier_run.hpp"
 #include "harness/cli/project.hpp"
 #include "harness/digest/claim_digest.hpp"
 #include "harness/json/json.hpp"
@@ -16,6 +18,7 @@
 #include "harness/pipeline/execute/execute.hpp"
 #include "harness/pipeline/judge/evidence.hpp"
 #include "harness/pipeline/judge/exit_codes.hpp"
+#include "harness/pipeline/judge/report_words.hpp"
 #include "harness/pipeline/judge/store.hpp"
 
 namespace refute::cli {
@@ -39,8 +42,9 @@ bool is_refutation(const Evidence& evidence) {
   return evidence.arm == Arm::subject && std::holds_alternative<Refuted>(evidence.outcome.verdict);
 }
 
-/// What was refuted, newest first: by the latest run, then by the committed evidence.
-Result<std::vector<Evidence>> refutations(const ReplayWords& words) {
+/// What was refuted, newest first: by the latest run, then by the committed evidence. Contracts and
+/// workers that the user did not name are those of the run.
+Result<std::vector<Evidence>> refutations(ReplayWords& words) {
   std::vector<Evidence> found;
   auto run = pipeline::load_latest(words.store);
   if (!run) return run.take_error();
@@ -48,6 +52,7 @@ Result<std::vector<Evidence>> refutations(const ReplayWords& words) {
     for (Evidence& evidence : (*run)->evidence) {
       if (is_refutation(evidence)) found.push_back(std::move(evidence));
     }
+    adopt(words.project, earlier_run((*run)->facts.options));
   }
   auto files = pipeline::read_evidence_folder(words.evidence);
   if (!files) return files.take_error();
@@ -57,6 +62,12 @@ Result<std::vector<Evidence>> refutations(const ReplayWords& words) {
     if (is_refutation(evidence)) found.push_back(std::move(evidence));
   }
   return found;
+}
+
+std::vector<std::string> sorted_unique(std::vector<std::string> words) {
+  std::ranges::sort(words);
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words;
 }
 
 /// The newest refutation of each subject of the claim.
@@ -131,7 +142,9 @@ ExitCode compare(const Evidence& evidence, const Outcome& outcome) {
   }
   const auto* now = std::get_if<Refuted>(&outcome.verdict);
   if (now == nullptr) {
-    fmt::print("  not reproduced: the replay {}\n", to_string(outcome.verdict));
+    const std::string detail = pipeline::printable(pipeline::verdict_detail(outcome.verdict));
+    fmt::print("  not reproduced: {}{}{}\n", pipeline::verdict_words(outcome.verdict),
+               detail.empty() ? "" : ": ", detail);
     return ExitCode::no_verdict;
   }
   const Digest &old_digest = evidence.outcome.result_digest, &new_digest = outcome.result_digest;
@@ -164,17 +177,28 @@ ExitCode replay(const Project& project, const Evidence& evidence, const std::str
   return code;
 }
 
-int nothing_to_replay(const std::string& id, const std::vector<Evidence>& all) {
-  std::vector<std::string> known;
-  for (const Evidence& evidence : all) known.push_back(evidence.claim.text);
-  const std::string near = near_miss(id, known);
-  complain(
-      {fmt::format("no refutation of {} is on record", id),
-       near.empty() ? "a run records them in its store; --store names it" : did_you_mean(near)});
-  return status(ExitCode::nothing_selected);
+/// Why there is nothing to replay: no such claim, or none of its refutations is of that subject.
+Error nothing_to_replay(const std::string& id, const ReplayWords& words,
+                        const std::vector<Evidence>& all) {
+  std::vector<std::string> ids, subjects;
+  for (const Evidence& evidence : all) {
+    ids.push_back(evidence.claim.text);
+    if (evidence.claim.text == id) subjects.push_back(evidence.subject.text);
+  }
+  if (!subjects.empty()) {
+    return {fmt::format("no refutation of {} on {} is on record", id, words.subject),
+            fmt::format("there is one on {}", fmt::join(subjects, ", "))};
+  }
+  const std::string near = near_miss(id, ids);
+  if (!near.empty()) {
+    return {fmt::format("no refutation of {} is on record", id), did_you_mean(near)};
+  }
+  return {fmt::format("no refutation of '{}' is on record", id),
+          ids.empty() ? "nothing was refuted by the latest run in " + words.store
+                      : fmt::format("there are those of {}", fmt::join(sorted_unique(ids), ", "))};
 }
 
-int run_replay(const ReplayWords& words) {
+int run_replay(ReplayWords words) {
   const auto all = refutations(words);
   if (!all) return complain(all.error()), status(ExitCode::usage);
   const auto project = open_project(words.project);
@@ -183,7 +207,10 @@ int run_replay(const ReplayWords& words) {
   std::vector<ExitCode> codes;
   for (const std::string& id : words.ids) {
     const auto found = of_claim(*all, id, words.subject);
-    if (found.empty()) return nothing_to_replay(id, *all);
+    if (found.empty()) {
+      complain(nothing_to_replay(id, words, *all));
+      return status(ExitCode::nothing_selected);
+    }
     for (const Evidence* evidence : found)
       codes.push_back(replay(*project, *evidence, words.store));
   }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness/cli/command.hpp"
+#include "harness/cli/earlier_run.hpp"
 #include "harness/cli/ledger_inputs.hpp"
 #include "harness/cli/report_outputs.hpp"
 #include "harness/pipeline/judge/exit_codes.hpp"
@@ -39,6 +40,15 @@ std::vector<Contract> contracts_of(const std::vector<Contract>& contracts,
   return selected;
 }
 
+/// What the run was asked to hold: a report of it exits as the run did.
+pipeline::Demands demands_of(const Project& project, const pipeline::RunFacts& facts) {
+  const EarlierRun run = earlier_run(facts.options);
+  pipeline::Demands demands{run.min_level, {}};
+  const auto jobs = pipeline::plan(project.bindings.bound, {});
+  if (jobs) demands.required = required_by(run.require, *jobs);
+  return demands;
+}
+
 pipeline::RunReport report_of(const LedgerInputs& inputs,
                               std::optional<pipeline::Baseline> baseline) {
   const pipeline::StoredRun& run = *inputs.run;
@@ -48,7 +58,8 @@ pipeline::RunReport report_of(const LedgerInputs& inputs,
   report.observations = run.observations;
   report.facts = run.facts;
   report.ledger = pipeline::judge(report.contracts, inputs.today, run.evidence);
-  report.exits = pipeline::all_that_apply(report.contracts, report.ledger, run.evidence);
+  report.exits = pipeline::all_that_apply(report.contracts, report.ledger, run.evidence,
+                                          demands_of(*inputs.project, run.facts));
   // A run that was cut short says nothing of what it did not come to.
   if (run.facts.interrupted || !run.facts.finished) report.exits.push_back(ExitCode::no_verdict);
   report.exits = pipeline::in_order(std::move(report.exits));
@@ -67,6 +78,7 @@ Result<std::vector<ReportOutput>> outputs_of(const ReportWords& words) {
   for (const std::string& text : words.outputs) {
     auto output = parse_output(text);
     if (!output) return output.take_error();
+    if (auto error = check_output(*output)) return *std::move(error);
     outputs.push_back(*std::move(output));
   }
   return outputs;
@@ -101,7 +113,9 @@ int report(const ReportWords& words) {
     if (!loaded) return refuse({ExitCode::usage, loaded.error()});
     baseline = *std::move(loaded);
   }
-  const auto inputs = ledger_inputs(words.ledger);
+  LedgerOptions ledger = words.ledger;
+  ledger.as_the_run = true;
+  const auto inputs = ledger_inputs(ledger);
   if (!inputs) return refuse(inputs.error());
   if (!inputs->run) {
     return refuse({ExitCode::nothing_selected,
@@ -117,7 +131,8 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--format", words->format, "Report on stdout: " + report_format_names())
       ->type_name("FORMAT");
   app.add_flag("--json", words->json, "Short for --format json");
-  app.add_option("--output", words->outputs, "Write the report to a file as well (repeatable)")
+  app.add_option("--output", words->outputs,
+                 "Write the report to a file as well, and make its folder (repeatable)")
       ->type_name("FORMAT=PATH");
   app.add_option("--baseline", words->baseline,
                  "An earlier JSON report, a ledger.json, or a folder that holds one: what changed "

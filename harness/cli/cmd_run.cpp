@@ -163,7 +163,11 @@ int run(const RunOptions& options) {
   const auto report = report_of(*project, *plan, options, record, *store, codes);
   codes = report.exits;
   if (!publish(report, options)) codes.push_back(ExitCode::no_verdict);
-  if (execution.signal) return 128 + *execution.signal;
+  if (execution.signal) {
+    fmt::print(stderr, "refute: interrupted (exit {}); what had finished is in {}\n",
+               128 + *execution.signal, store->folder());
+    return 128 + *execution.signal;
+  }
   return status(pipeline::first_of(pipeline::in_order(std::move(codes))));
 }
 

@@ -68,6 +68,10 @@ int status(const StatusWords& words) {
   auto committed = pipeline::load_committed(words.ledger.reports);
   if (!committed) return refuse({ExitCode::not_verified, committed.error()});
 
+  if (committed->ledger_text.empty() && !words.check) {
+    fmt::print(stderr, "refute: no evidence is committed in {}; --reports names another folder\n",
+               words.ledger.reports);
+  }
   pipeline::RunReport report;
   report.contracts = inputs->project->contracts;
   report.evidence = committed->evidence;

@@ -202,6 +202,60 @@ class LedgerCommands(unittest.TestCase):
         self.assertEqual(self.level(), "REFUTED")
         self.project("promote", "--check")
 
+    def test_a_report_and_a_replay_know_what_their_run_was_given(self):
+        self.write_worker(double="lambda x: 2 * x if x != 41 else 0")
+        (self.root / "contracts").rename(self.root / "my contracts")
+        store = str(self.root / "a store")
+        self.refute("run", "my contracts", "--worker-dir", "workers", "--store", store, expect=1)
+        text = self.refute("report", "--store", store, expect=1).stdout
+        self.assertIn("x = 41: got 0", text)
+        replay = next(line.split("replay", 1)[1] for line in text.splitlines() if line.startswith("    replay "))
+        # The printed line is enough for a shell, whatever the paths look like.
+        done = subprocess.run(["sh", "-c", replay.replace("refute", REFUTE, 1)], cwd=self.root,
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("bit for bit", done.stdout)
+        for format in ("md", "json", "junit"):
+            report = self.refute("report", "--store", store, "--format", format, expect=1).stdout
+            self.assertIn("my contracts", report)
+
+    def test_a_report_exits_as_its_run_did(self):
+        self.project("run", "--min-level", "DISCHARGED")
+        path = self.root / "contracts" / "toy.yaml"
+        path.write_text(CONTRACT.replace("      DISCHARGED: {agreement: exhaustive}\n", ""))
+        self.project("run", "--min-level", "DISCHARGED", expect=1)
+        self.assertIn("exit 1", self.project("report", expect=1).stdout)
+
+    def test_a_replay_that_has_nothing_to_run_says_why(self):
+        self.write_worker(double="lambda x: 2 * x if x != 41 else 0")
+        self.project("run", expect=1)
+        done = self.project("replay", "FALSIFY-TOY-DOUBLE-001", "--subject", "cpu_simd", expect=4)
+        self.assertIn("there is one on cpu_scalar", done.stderr)
+        self.assertIn("FALSIFY-TOY-DOUBLE-001", self.project("replay", "", expect=4).stderr)
+
+    def test_promote_takes_no_run_that_was_cut_short(self):
+        self.project("run")
+        run = self.root / ".refute" / "runs" / (self.root / ".refute" / "latest").read_text().strip() / "run.json"
+        facts = json.loads(run.read_text())
+        run.write_text(json.dumps(facts | {"interrupted": True}))
+        self.assertIn("cut short", self.project("promote", expect=2).stderr)
+        self.assertFalse((self.root / "reports").exists())
+        self.project("promote", "--interrupted")
+
+    def test_promote_does_not_only_take_away(self):
+        self.run_and_promote()
+        self.write_worker(source="two")
+        done = self.project("promote", expect=6)
+        self.assertIn("brings no new evidence, and 3 committed records are stale", done.stderr)
+        self.refute("verify")
+        self.project("promote", "--drop-stale")
+        self.assertEqual(self.level(), "OPEN")
+
+    def test_promote_forgets_only_what_is_there(self):
+        self.run_and_promote()
+        done = self.project("promote", "--forget", "TOY-DUBBLE", expect=2)
+        self.assertIn("TOY-DOUBLE", done.stderr)
+
     def test_report_formats_and_files(self):
         self.project("run")
         self.project("report", "--output", "junit=out/run.xml", "--output", "json=out/run.json",

@@ -1,15 +1,19 @@
 #include "harness/cli/ledger_inputs.hpp"
 
+#include <map>
 #include <set>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "harness/cli/earlier_run.hpp"
 #include "harness/pipeline/execute/line_cache.hpp"
 #include "harness/pipeline/judge/changes.hpp"
 #include "harness/pipeline/judge/judge.hpp"
 #include "harness/pipeline/judge/ledger_json.hpp"
 #include "harness/pipeline/judge/report_rows.hpp"
+#include "harness/pipeline/judge/report_words.hpp"
 
 namespace refute::cli {
 namespace {
@@ -44,14 +48,33 @@ std::string short_digest(const std::string& digest) {
   return digest.empty() ? "none" : digest.substr(0, 12);
 }
 
-std::string stale_line(const pipeline::ClaimLedger& claim, const pipeline::Stale& stale) {
-  std::string line = fmt::format("{} on {}, record {}:", claim.claim.text, stale.subject.text,
-                                 short_digest(stale.record.text));
-  for (const pipeline::Difference& d : stale.changed) {
-    line += fmt::format(" {} ({} then, {} now)", pipeline::reason_words({d}), short_digest(d.was),
-                        short_digest(d.now));
+std::string difference_words(const pipeline::Difference& d) {
+  return fmt::format("{} ({} then, {} now)", pipeline::reason_words({d}), short_digest(d.was),
+                     short_digest(d.now));
+}
+
+/// For each claim how many records no longer count, a line for each digest that changed.
+std::vector<std::string> stale_lines(const pipeline::Ledger& ledger) {
+  std::vector<std::string> lines;
+  for (const pipeline::ClaimLedger& claim : ledger.claims) {
+    std::map<std::string, std::size_t> records;  // by what changed: as a rule the same for all
+    for (const pipeline::Stale& stale : claim.stale) {
+      std::vector<std::string> words;
+      for (const pipeline::Difference& d : stale.changed) words.push_back(difference_words(d));
+      ++records[fmt::format("{}", fmt::join(words, ", "))];
+    }
+    for (const auto& [words, count] : records) {
+      lines.push_back(
+          fmt::format("{}: {}: {}", claim.claim.text, pipeline::counted(count, "record"), words));
+    }
   }
-  return line;
+  return lines;
+}
+
+std::size_t stale_records(const pipeline::Ledger& ledger) {
+  std::size_t count = 0;
+  for (const pipeline::ClaimLedger& claim : ledger.claims) count += claim.stale.size();
+  return count;
 }
 
 }  // namespace
@@ -79,7 +102,14 @@ void add_run_option(CLI::App& app, LedgerOptions& options) {
 
 Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options) {
   LedgerInputs inputs;
-  inputs.project = open_project(options.project);
+  auto run = stored_run(options);
+  if (!run) {
+    return Refusal{options.run.empty() ? ExitCode::no_verdict : ExitCode::usage, run.take_error()};
+  }
+  inputs.run = *std::move(run);
+  ProjectOptions project = options.project;
+  if (options.as_the_run && inputs.run) adopt(project, earlier_run(inputs.run->facts.options));
+  inputs.project = open_project(project);
   print_findings(*inputs.project);
   if (inputs.project->bad) {
     return Refusal{*inputs.project->bad,
@@ -87,11 +117,6 @@ Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options) {
   }
   const pipeline::Fixtures fixtures = fixtures_of(*inputs.project, options.store);
   print_findings(fixtures.diagnostics);
-  auto run = stored_run(options);
-  if (!run) {
-    return Refusal{options.run.empty() ? ExitCode::no_verdict : ExitCode::usage, run.take_error()};
-  }
-  inputs.run = *std::move(run);
   if (inputs.run) {
     for (const std::string& note : inputs.run->notes) fmt::print(stderr, "refute: {}\n", note);
   }
@@ -107,14 +132,6 @@ int refuse(const Refusal& refusal) {
   return static_cast<int>(refusal.code);
 }
 
-std::vector<std::string> stale_lines(const pipeline::Ledger& ledger) {
-  std::vector<std::string> lines;
-  for (const pipeline::ClaimLedger& claim : ledger.claims) {
-    for (const pipeline::Stale& stale : claim.stale) lines.push_back(stale_line(claim, stale));
-  }
-  return lines;
-}
-
 Result<std::vector<std::string>> committed_problems(const LedgerInputs& inputs,
                                                     const pipeline::Committed& committed) {
   const auto& contracts = inputs.project->contracts;
@@ -123,9 +140,9 @@ Result<std::vector<std::string>> committed_problems(const LedgerInputs& inputs,
   }
   auto expected = pipeline::plan_promotion(contracts, inputs.today, committed.evidence, {});
   if (!expected) return expected.take_error();
-  std::vector<std::string> problems =
-      stale_lines(pipeline::judge(contracts, inputs.today, committed.evidence));
-  const int orphans = expected->dropped - static_cast<int>(problems.size());
+  const pipeline::Ledger today = pipeline::judge(contracts, inputs.today, committed.evidence);
+  std::vector<std::string> problems = stale_lines(today);
+  const int orphans = expected->dropped - static_cast<int>(stale_records(today));
   if (orphans > 0) {
     problems.push_back(fmt::format(
         "{} committed records are of claims that no contract or no falsifier holds", orphans));

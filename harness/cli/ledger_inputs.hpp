@@ -19,12 +19,14 @@ class App;
 
 namespace refute::cli {
 
-/// What status, report and promote are told alike. They always speak of all contracts: a ledger
-/// over some of them would call the evidence of the others gone.
+/// What status, report and promote are told alike. Status and promote always speak of all
+/// contracts: a ledger over some of them would call the evidence of the others gone. A report
+/// speaks of its run.
 struct LedgerOptions {
   ProjectOptions project;
   std::string store = ".refute", reports = "reports";
-  std::string run;  ///< id of a run; empty: the latest
+  std::string run;          ///< id of a run; empty: the latest
+  bool as_the_run = false;  ///< contracts and workers are the run's, where none were named
 };
 
 void add_ledger_options(CLI::App& app, LedgerOptions& options);
@@ -43,9 +45,6 @@ Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options);
 
 /// Prints "refute: WHAT; HINT" and gives the exit status.
 int refuse(const Refusal& refusal);
-
-/// A line for each record that no longer counts, with the digest that changed.
-std::vector<std::string> stale_lines(const pipeline::Ledger& ledger);
 
 /// What is wrong with the committed ledger and evidence, given today's inputs; empty: nothing.
 Result<std::vector<std::string>> committed_problems(const LedgerInputs& inputs,

@@ -80,6 +80,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that went away (`refute … | head`) must not look like a crash of refute.
   std::signal(SIGPIPE, SIG_IGN);
+  // Beyond a limit on file sizes a write fails, as on a full disk, and is reported like it.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int status = refute::cli::run(argc, argv);
     const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "harness/pipeline/execute/environment.hpp"
@@ -73,9 +74,9 @@ std::unique_ptr<Project> open_project(const ProjectOptions& options) {
   auto project = std::make_unique<Project>();
   project->locations = pipeline::locations_from(pipeline::executable_folder());
   if (!options.worker_folder.empty()) project->locations.workers = options.worker_folder;
-  project->loaded =
-      pipeline::load_contracts(contract_paths(options, project->locations),
-                               {.threads = 0, .levels = nullptr, .lint = options.lint});
+  project->paths = contract_paths(options, project->locations);
+  project->loaded = pipeline::load_contracts(
+      project->paths, {.threads = 0, .levels = nullptr, .lint = options.lint});
   note(*project, pipeline::exit_codes(project->loaded, false).front());
   project->contracts = std::exchange(project->loaded.contracts, {});
   project->registry = pipeline::find_workers({project->locations.workers, options.workers,
@@ -95,6 +96,10 @@ void print_findings(const Project& project) {
   shown.unreadable = project.loaded.unreadable;
   const bool any = !shown.diagnostics.empty() || !shown.unreadable.empty();
   if (any) fmt::print(stderr, "{}", pipeline::render_text(shown, {}));
+  if (project.bad == ExitCode::nothing_selected) {
+    fmt::print(stderr, "refute: there is no contract in {}; contracts are files *.yaml or *.yml\n",
+               fmt::join(project.paths, ", "));
+  }
   const auto warnings =
       std::ranges::count(project.loaded.diagnostics, Severity::warning, &Diagnostic::severity);
   if (warnings > 0) {

@@ -34,7 +34,8 @@ void add_project_options(CLI::App& app, ProjectOptions& options);
 /// it was made.
 struct Project {
   pipeline::Locations locations;
-  pipeline::LoadResult loaded;  ///< without its contracts, which are next
+  std::vector<std::string> paths;  ///< where contracts were looked for
+  pipeline::LoadResult loaded;     ///< without its contracts, which are next
   std::vector<Contract> contracts;
   pipeline::Registry registry;
   pipeline::Bindings bindings;

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "harness/model/near_miss.hpp"
 
@@ -58,6 +59,28 @@ Result<ReportOutput> parse_output(const std::string& text) {
   if (is_report_format(output.format)) return output;
   return Error{fmt::format("--output {}: there is no format '{}'", text, output.format),
                "there are " + report_format_names()};
+}
+
+std::optional<Error> check_output(const ReportOutput& output) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path path = fs::absolute(output.path, error);
+  const auto bad = [&](const std::string& why) {
+    return Error{fmt::format("--output {}={}: {}", output.format, output.path, why), ""};
+  };
+  if (fs::is_directory(path, error)) return bad("that is a folder; name a file in it");
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error)) {
+    return ::access(path.c_str(), W_OK) == 0 ? std::nullopt
+                                             : std::optional(bad(std::strerror(errno)));
+  }
+  // Missing folders are made, so the nearest one that is there decides.
+  do path = path.parent_path();
+  while (!fs::exists(fs::symlink_status(path, error)) && path != path.root_path());
+  if (!fs::is_directory(path, error)) return bad(path.string() + " is no folder");
+  if (::access(path.c_str(), W_OK | X_OK) != 0) {
+    return bad(fmt::format("{}: {}", path.string(), std::strerror(errno)));
+  }
+  return std::nullopt;
 }
 
 std::string render_report(const RunReport& report, const std::string& format, bool color) {

@@ -134,6 +134,32 @@ TEST_CASE("each way to fail has its exit code") {
   CHECK(code_of(id("DECLINED"), kGood) == 5);  // nothing at all ran
 }
 
+TEST_CASE("a broken worker is told once, and nothing that follows from it") {
+  const Cli cli;
+  const std::string contract = cli.contract({{id("POWERFUL"), kGood}});
+  std::ofstream(cli.path("worker")) << "#!/bin/sh\necho no such library >&2\nexit 127\n";
+  const ChildResult result = cli.run({contract});
+  CHECK(status_of(result) == 2);
+  CHECK(contains(result.err.text(), "it printed: no such library"));
+  CHECK_FALSE(contains(result.err.text(), "RF0811"));
+}
+
+TEST_CASE("a job that cannot be done as it is stated is no crash of the kernel") {
+  const Cli cli;
+  const std::string contract = cli.contract({{id("POWERFUL"), kGood}});
+  const std::string listing = cli.path("listing");
+  fs::rename(cli.path("worker"), listing);
+  std::ofstream(cli.path("worker"))
+      << "#!/bin/sh\n[ \"$1\" = --list ] && exec sh " << listing
+      << " --list\necho 'worker: parameter `cases` is not a whole number' >&2\nexit 64\n";
+  ::chmod(cli.path("worker").c_str(), 0755);
+  const ChildResult result = cli.run({contract});
+  INFO(result.out.text() + result.err.text());
+  CHECK(status_of(result) == 3);
+  CHECK(contains(result.out.text(), "parameter `cases` is not a whole number"));
+  CHECK_FALSE(contains(result.out.text(), "crashed"));
+}
+
 TEST_CASE("a decline beside a survival is the tester's to weigh, unless it was required") {
   const Cli cli;
   const std::string contract = cli.contract({{id("POWERFUL"), kGood}, {id("DECLINED"), kGood}});
@@ -159,7 +185,12 @@ TEST_CASE("a mistake on the command line runs nothing") {
   CHECK(status_of(mistyped) == 4);
   CHECK(contains(mistyped.err.text(), "did you mean `" + id("POWERFUL") + "`?"));
   fs::create_directories(cli.path("empty"));
-  CHECK(status_of(cli.run({cli.path("empty")})) == 4);
+  const ChildResult empty = cli.run({cli.path("empty")});
+  CHECK(status_of(empty) == 4);
+  CHECK(contains(empty.err.text(), "there is no contract in " + cli.path("empty")));
+  CHECK(status_of(cli.run({contract, "--jobs", "0"})) == 2);
+  CHECK(status_of(cli.run({contract, "--jobs", "100000"})) == 2);
+  CHECK(status_of(cli.run({contract, "--output", "md=" + cli.path("empty")})) == 2);
   CHECK_FALSE(fs::exists(cli.path("store/latest")));
 }
 
@@ -212,6 +243,9 @@ TEST_CASE("Ctrl-C ends the run, leaves no worker behind and keeps what had finis
   REQUIRE(::waitpid(pid, &status, 0) == pid);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 130);
+  std::ifstream log(cli.path("log"));
+  const std::string said{std::istreambuf_iterator<char>(log), {}};
+  CHECK(contains(said, "interrupted (exit 130)"));
 }
 
 }  // namespace refute

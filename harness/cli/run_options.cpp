@@ -71,6 +71,15 @@ pipeline::Shard parse_shard(const std::string& word, Complaints& complaints) {
   return {};
 }
 
+/// Workers are processes: more of them than a machine has room for only make each other time out.
+unsigned jobs_of(const RunWords& words, Complaints& complaints) {
+  constexpr unsigned kMost = 1024;
+  if (!words.jobs) return std::max(1u, std::thread::hardware_concurrency());
+  if (*words.jobs >= 1 && *words.jobs <= kMost) return *words.jobs;
+  complaints.add(fmt::format("--jobs {}: give a number from 1 to {}", *words.jobs, kMost));
+  return 1;
+}
+
 void parse_reports(const RunWords& words, RunOptions& options, Complaints& complaints) {
   options.format = words.json ? "json" : words.format;
   if (!is_report_format(options.format)) {
@@ -79,6 +88,7 @@ void parse_reports(const RunWords& words, RunOptions& options, Complaints& compl
   for (const std::string& word : words.outputs) {
     auto output = parse_output(word);
     if (output) {
+      if (const auto error = check_output(*output)) complaints.add(*error);
       options.outputs.push_back(std::move(*output));
     } else {
       complaints.add(output.error());
@@ -122,7 +132,8 @@ void add_run_options(CLI::App& app, RunWords& words) {
   app.add_option("--format", words.format, "Report on stdout: " + report_format_names())
       ->type_name("FORMAT");
   app.add_flag("--json", words.json, "Short for --format json");
-  app.add_option("--output", words.outputs, "Write a report to a file as well (repeatable)")
+  app.add_option("--output", words.outputs,
+                 "Write a report to a file as well, and make its folder (repeatable)")
       ->type_name("FORMAT=PATH")
       ->allow_extra_args(false);
 }
@@ -135,7 +146,7 @@ Result<RunOptions> parse_run_options(const RunWords& words) {
                        parse_level("--level", words.level, complaints),
                        parse_shard(words.shard, complaints)};
   options.seed = parse_seed(words, complaints);
-  options.jobs = words.jobs != 0 ? words.jobs : std::max(1u, std::thread::hardware_concurrency());
+  options.jobs = jobs_of(words, complaints);
   options.fail_fast = words.fail_fast;
   options.use_cache = !words.no_cache;
   options.require = words.require;
@@ -151,6 +162,8 @@ Value to_value(const RunOptions& options) {
   Value value;
   value.set("paths", list(options.project.paths));
   value.set("workers", list(options.project.workers));
+  value.set("worker_dir", options.project.worker_folder);
+  value.set("store", options.store);
   value.set("claims", list(options.selection.claims));
   value.set("subjects", list(options.selection.subjects));
   value.set("level",

@@ -35,7 +35,7 @@ struct RunWords {
   ProjectOptions project;
   std::vector<std::string> claims, subjects, require, outputs;
   std::string level, shard, min_level, seed = "0", store = ".refute", format = "text";
-  unsigned jobs = 0;
+  std::optional<unsigned> jobs;
   bool nightly = false, fail_fast = false, no_cache = false, json = false;
 };
 

@@ -71,6 +71,15 @@ std::optional<Error> check_require(const std::vector<std::string>& words,
   return std::nullopt;
 }
 
+std::set<std::string> fixtures_wanted(const std::vector<PlannedJob>& jobs) {
+  std::set<std::string> wanted;
+  for (const PlannedJob& planned : jobs)
+    wanted.insert(planned.fixtures_wanted.begin(), planned.fixtures_wanted.end());
+  return wanted;
+}
+
+}  // namespace
+
 std::function<bool(const Evidence&)> required_by(const std::vector<std::string>& words,
                                                  const std::vector<PlannedJob>& jobs) {
   std::set<std::pair<ClaimId, SubjectName>> required;
@@ -85,15 +94,6 @@ std::function<bool(const Evidence&)> required_by(const std::vector<std::string>&
     return evidence.arm == Arm::subject && required.contains({evidence.claim, evidence.subject});
   };
 }
-
-std::set<std::string> fixtures_wanted(const std::vector<PlannedJob>& jobs) {
-  std::set<std::string> wanted;
-  for (const PlannedJob& planned : jobs)
-    wanted.insert(planned.fixtures_wanted.begin(), planned.fixtures_wanted.end());
-  return wanted;
-}
-
-}  // namespace
 
 Result<RunPlan, Refusal> plan_run(const Project& project, const RunOptions& options,
                                   pipeline::LineCache& file_digests) {

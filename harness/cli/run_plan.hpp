@@ -31,6 +31,11 @@ struct Refusal {
 Result<RunPlan, Refusal> plan_run(const Project& project, const RunOptions& options,
                                   pipeline::LineCache& file_digests);
 
+/// Tells the evidence that may not be declined: of a subject, fixture or claim that one of the
+/// words (--require) names.
+std::function<bool(const Evidence&)> required_by(const std::vector<std::string>& words,
+                                                 const std::vector<pipeline::PlannedJob>& jobs);
+
 /// True for evidence of the canary's own contract.
 bool is_canary(const Evidence& evidence);
 

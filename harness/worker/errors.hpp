@@ -16,12 +16,13 @@ struct SubjectFailure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// How a worker process ends when it writes no record.
+/// How a worker process ends when it writes no record. kExitJobError is part of the protocol: what
+/// asked is at fault then, and neither worker nor subject.
 enum ExitStatus : int {
   kExitOk = 0,
   kExitUsage = 2,
   kExitSubjectFailed = 3,
-  kExitJobError = 4,
+  kExitJobError = 64,
   kExitBug = 70
 };
 

@@ -138,6 +138,8 @@ void bind_claim(const Contract& contract, const Claim& claim, const Registry& re
   const WorkerInfo* worker = registry.falsifier_of(contract.id);
   const Row* row = worker == nullptr ? nullptr : worker->row(claim.id);
   if (row == nullptr) {
+    // A worker that gave no list may be the one; what is wrong with it has been said already.
+    if (worker == nullptr && has_errors(registry.diagnostics)) return;
     findings.add("RF0811", claim.machine_read ? Severity::error : Severity::warning, claim,
                  fmt::format("no falsifier carries the id {}", claim.id.text),
                  worker == nullptr

@@ -31,7 +31,8 @@ inline constexpr std::array<DiagnosticCode, 20> kExecuteCodes = {{
      "A worker named with --worker speaks of a contract that was not loaded, so nothing of it "
      "would run."},
     {"RF0807", "worker folder cannot be read",
-     "The folder of the workers is missing. It is `falsifiers` beside the refute executable "
+     "The folder of the workers is missing, or holds none. It is `falsifiers` beside the refute "
+     "executable "
      "unless "
      "--worker-dir says "
      "otherwise."},

@@ -60,9 +60,12 @@ void LineCache::append(const Value& line) {
   std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
   const UniqueFd fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   const std::string text = (std::exchange(cut_off_, false) ? "\n" : "") + json::dump(line) + "\n";
+  errno = 0;
   if (!fd || ::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    // A disk that fills up in the middle of a line takes part of it and reports no error.
+    const int why = errno != 0 ? errno : ENOSPC;
     writable_ = false;
-    warn(fmt::format("the cache cannot be written: {}", std::strerror(errno)));
+    warn(fmt::format("the cache cannot be written: {}", std::strerror(why)));
   }
 }
 

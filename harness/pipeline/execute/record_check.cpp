@@ -125,11 +125,24 @@ Outcome from_record(const Job& job, const std::string& record) {
   return outcome;
 }
 
+/// Status 64 without a record (EX_USAGE in sysexits.h): the worker cannot do what it was asked for,
+/// a parameter of the wrong kind as a rule. That is a mistake in the contract and no crash.
+constexpr int kJobError = 64;
+
+std::string last_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  const std::size_t at = text.rfind('\n');
+  return at == std::string::npos ? text : text.substr(at + 1);
+}
+
 Outcome from_exit(const Job& job, const ChildResult& child, int status) {
   if (child.record_over_limit)
     return broken(fmt::format("the record is longer than {} bytes", kRecordLimit));
   if (child.record.empty() && status == 0)
     return broken("the worker exited with status 0 and wrote no record");
+  if (child.record.empty() && status == kJobError)
+    return broken(
+        fmt::format("the job cannot be done as it is stated: {}", last_line(child.err.text())));
   if (child.record.empty())
     return verdict_only(
         Crashed{0, status, fmt::format("exited with status {} and wrote no record", status)});

@@ -44,10 +44,13 @@ std::vector<std::string> files_in(const std::string& folder, Diagnostics& diagno
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (looks_like_worker(*it)) paths.push_back(it->path().string());
   }
+  const std::string help = "build the workers, or name their folder with --worker-dir";
   if (error) {
-    diagnostics.push_back(finding("RF0807", folder,
-                                  fmt::format("cannot read the worker folder: {}", error.message()),
-                                  "build the workers, or name their folder with --worker-dir"));
+    diagnostics.push_back(finding(
+        "RF0807", folder, fmt::format("cannot read the worker folder: {}", error.message()), help));
+  } else if (paths.empty()) {
+    diagnostics.push_back(
+        finding("RF0807", folder, "there is no falsify_* executable in the worker folder", help));
   }
   return paths;
 }
@@ -79,6 +82,12 @@ std::vector<ChildResult> list_all(const std::vector<std::string>& paths,
   return results;
 }
 
+/// What the worker said of its failure, below the help; nothing if it said nothing.
+std::string printed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  return text.empty() ? "" : "\nit printed: " + text;
+}
+
 Result<WorkerInfo> read_worker(const std::string& path, const ChildResult& result) {
   auto info = parse_listing(result.out.text());
   if (!info) return info;
@@ -103,8 +112,8 @@ void add(Registry& registry, const std::string& path, const ChildResult& result)
   if (!(result.end.index() == 0 && std::get<Exited>(result.end) == Exited{0})) {
     registry.diagnostics.push_back(finding(
         "RF0802", path, fmt::format("`{} --list` {}", path, describe_end(result.end, kListLimits)),
-        "a worker prints one JSON object and exits 0; harness/PROTOCOL.md describes it\n" +
-            result.err.text()));
+        "a worker prints one JSON object and exits 0; harness/PROTOCOL.md describes it" +
+            printed(result.err.text())));
     return;
   }
   auto info = read_worker(path, result);

@@ -59,8 +59,9 @@ Value to_value(const Finding& finding) {
   const auto* refuted = std::get_if<Refuted>(&e.outcome.verdict);
   if (refuted != nullptr && e.arm == Arm::subject) {
     value.set("counterexample", refuted->counterexample);
-    value.set("replay", replay_command(e));
+    value.set("replay", finding.replay);
   }
+  if (!finding.printed.empty()) value.set("printed", finding.printed);
   return value;
 }
 

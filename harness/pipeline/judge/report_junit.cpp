@@ -47,11 +47,11 @@ std::string case_name(const Evidence& e) {
   return fmt::format("{} [{}{}{}]", e.claim.text, e.subject.text, arm.empty() ? "" : ", ", arm);
 }
 
-std::string case_text(const Evidence& e, const Observation* seen) {
+std::string case_text(const Evidence& e, const Observation* seen, const RunFacts* run) {
   std::string text;
   if (const auto* refuted = std::get_if<Refuted>(&e.outcome.verdict)) {
     text += fmt::format("counterexample: {}\n", json::dump(refuted->counterexample));
-    if (e.arm == Arm::subject) text += fmt::format("replay: {}\n", replay_command(e));
+    if (e.arm == Arm::subject) text += fmt::format("replay: {}\n", replay_command(e, run));
   }
   text += fmt::format("seed: {}\n", e.seed.value);
   if (seen != nullptr && !seen->output.empty()) text += seen->output;
@@ -100,7 +100,9 @@ class JunitReport {
     result.name = case_name(e);
     result.kind = kind_of(claim, e);
     result.message = fmt::format("{}: {}", verdict_words(e.outcome.verdict), finding_message(e));
-    if (result.kind != Kind::passed) result.text = case_text(e, observation);
+    if (result.kind != Kind::passed) {
+      result.text = case_text(e, observation, report_.facts ? &*report_.facts : nullptr);
+    }
     if (observation != nullptr && !observation->from_cache)
       result.seconds = observation->duration_s;
     return result;

@@ -71,6 +71,7 @@ class MarkdownReport {
     line("## Refute: " + escaped(level_summary(report_.ledger)));
     changes();
     findings();
+    guests();
     table();
     details("What the next levels take", next_steps());
     details("Stale evidence", stale());
@@ -107,11 +108,18 @@ class MarkdownReport {
   void finding_lines(const ClaimRow& row, const Finding& finding) {
     line(fmt::format("- **{}** {} on {}: {}", escaped(finding.kind), code(row.ledger->claim.text),
                      escaped(finding.about), escaped(finding.message)));
+    if (!finding.printed.empty()) line("  - it printed " + code(finding.printed));
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
     if (refuted == nullptr || finding.evidence->arm != Arm::subject) return;
     line("  - counterexample " + code(json::dump(refuted->counterexample)));
-    line("  - replay with " + code(replay_command(*finding.evidence)));
+    line("  - replay with " + code(finding.replay));
     if (!row.claim->if_fails.empty()) line("  - " + escaped(row.claim->if_fails));
+  }
+
+  void guests() {
+    const std::vector<std::string> lines = guest_lines(rows_);
+    if (!lines.empty()) line("\n### Your own subjects\n");
+    for (const std::string& text : lines) line("- " + escaped(text));
   }
 
   void table() {

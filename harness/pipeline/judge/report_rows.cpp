@@ -8,6 +8,7 @@
 
 #include "harness/pipeline/judge/judge.hpp"
 #include "harness/pipeline/judge/report_words.hpp"
+#include "harness/pipeline/judge/requirement.hpp"
 
 namespace refute::pipeline {
 namespace {
@@ -47,9 +48,27 @@ std::string finding_kind(const Claim& claim, const Evidence& e) {
   return about_the_check ? "VACUOUS" : verdict_words(e.outcome.verdict);
 }
 
+/// The end of what a worker printed that gave no verdict: there, that is all there is to go by.
+std::string printed_by(const RunReport& report, const Evidence& e) {
+  const Verdict& v = e.outcome.verdict;
+  if (!std::holds_alternative<Crashed>(v) && !std::holds_alternative<Broken>(v)) return "";
+  const auto seen = std::ranges::find(report.observations, e.record, &Observation::record);
+  if (seen == report.observations.end()) return "";
+  constexpr std::size_t kShown = 600;
+  const std::string& all = seen->output;
+  return all.size() > kShown ? "…" + all.substr(all.size() - kShown) : all;
+}
+
+std::string replay_of(const RunReport& report, const Evidence& e) {
+  if (e.arm != Arm::subject || !std::holds_alternative<Refuted>(e.outcome.verdict)) return "";
+  return replay_command(e, report.facts ? &*report.facts : nullptr);
+}
+
 class RowBuilder {
  public:
-  RowBuilder(const Claim& claim, const ClaimLedger& ledger, const Records& records) {
+  RowBuilder(const RunReport& report, const Claim& claim, const ClaimLedger& ledger,
+             const Records& records)
+      : report_(report) {
     row_.claim = &claim;
     row_.ledger = &ledger;
     std::set<Digest> stale;
@@ -95,9 +114,9 @@ class RowBuilder {
   void add_finding(const Evidence& e) {
     if (is_declined(e) || as_expected(*row_.claim, e)) return;
     const std::string arm = arm_words(e);
-    row_.findings.push_back({finding_kind(*row_.claim, e),
-                             arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
-                             finding_message(e), &e});
+    row_.findings.push_back(
+        {finding_kind(*row_.claim, e), arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
+         finding_message(e), &e, printed_by(report_, e), replay_of(report_, e)});
   }
 
   void summarise_outcome() {
@@ -148,6 +167,7 @@ class RowBuilder {
     row_.measured = joined(all, " / ");
   }
 
+  const RunReport& report_;
   ClaimRow row_;
   Records fresh_, stale_;
 };
@@ -191,9 +211,41 @@ std::vector<ClaimRow> rows_of(const RunReport& report) {
     const auto claim = claims.find(key);
     if (claim == claims.end()) continue;
     std::ranges::sort(records[key], {}, record_order);
-    rows.push_back(RowBuilder(*claim->second, ledger, records[key]).build());
+    rows.push_back(RowBuilder(report, *claim->second, ledger, records[key]).build());
   }
   return rows;
+}
+
+std::vector<std::string> guest_lines(const std::vector<ClaimRow>& rows) {
+  struct Guest {
+    int tried = 0;
+    std::map<std::string, std::vector<std::string>> claims;  // by outcome
+  };
+  std::map<std::string, Guest> guests;
+  for (const ClaimRow& row : rows) {
+    for (const SubjectRow& s : row.subjects) {
+      const SubjectName& name = s.ledger->subject;
+      const std::vector<SubjectName> claimed = claimed_subjects(*row.claim);
+      if (std::ranges::find(claimed, name) != claimed.end()) continue;
+      Guest& guest = guests[name.text];
+      ++guest.tried;
+      guest.claims[s.outcome].push_back(row.ledger->claim.text);
+    }
+  }
+  std::vector<std::string> lines;
+  for (const auto& [name, guest] : guests) {
+    const auto survived = guest.claims.find("survived");
+    const std::size_t count = survived == guest.claims.end() ? 0 : survived->second.size();
+    const bool all = count == static_cast<std::size_t>(guest.tried);
+    std::string line = fmt::format("{}: survived {}{} that it was bound to", name,
+                                   all ? "all " : fmt::format("{} of the ", count),
+                                   counted(static_cast<std::uint64_t>(guest.tried), "claim"));
+    for (const auto& [outcome, claims] : guest.claims) {
+      if (outcome != "survived") line += fmt::format("; {}: {}", outcome, joined(claims, ", "));
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 std::string reason_words(const std::vector<Difference>& changed) {
@@ -241,7 +293,8 @@ std::string level_summary(const Ledger& ledger) {
   }
   const auto vacuous = std::ranges::count_if(ledger.claims, &ClaimLedger::vacuous);
   if (vacuous > 0) parts.push_back(fmt::format("{} of them VACUOUS", vacuous));
-  return fmt::format("{}: {}", counted(ledger.claims.size(), "claim"), joined(parts, ", "));
+  const std::string claims = counted(ledger.claims.size(), "claim");
+  return parts.empty() ? claims : fmt::format("{}: {}", claims, joined(parts, ", "));
 }
 
 }  // namespace refute::pipeline

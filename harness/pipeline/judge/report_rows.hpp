@@ -23,7 +23,9 @@ struct Finding {
   std::string kind;   ///< "refuted", "survives, expected to be refuted", "crashed", "VACUOUS", …
   std::string about;  ///< "cpu_simd", "cpu_simd, mutant truncate"
   std::string message;                 ///< one line
-  const Evidence* evidence = nullptr;  ///< what shows it; null when the ledger alone does
+  const Evidence* evidence = nullptr;  ///< what shows it
+  std::string printed;  ///< the end of what the worker printed, where it gave no verdict
+  std::string replay;   ///< the command that reproduces it, where it is a refutation of a subject
 };
 
 struct ClaimRow {
@@ -40,6 +42,10 @@ struct ClaimRow {
 
 /// One row for each claim of the ledger, in its order. Points into the report.
 std::vector<ClaimRow> rows_of(const RunReport& report);
+
+/// A line for each subject that no contract names: what somebody put under the claims with
+/// --worker. "mine: survived 8 of 9 claims; refuted on C-NF4-002"
+std::vector<std::string> guest_lines(const std::vector<ClaimRow>& rows);
 
 /// "4 claims: 1 REFUTED, 2 DISCHARGED, 1 OPEN"
 std::string level_summary(const Ledger& ledger);

@@ -144,7 +144,8 @@ TEST_CASE("every line of the markdown table has its six cells") {
        at = text.find("\n| ", at + 1)) {
     const std::string line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
     int bars = 0;
-    for (std::size_t i = 0; i < line.size(); ++i) bars += line[i] == '|' && line[i - 1] != '\\';
+    for (std::size_t i = 0; i < line.size(); ++i)
+      bars += line[i] == '|' && (i == 0 || line[i - 1] != '\\');
     CAPTURE(line);
     CHECK(bars == 7);
     ++rows;
@@ -174,6 +175,31 @@ TEST_CASE("JUnit shows nothing as passed that did not run as expected") {
   holds("FALSIFY-CRUX-B-11-009 [cuda]", "<skipped message=\"declined");
   holds("FALSIFY-CRUX-B-11-010", "<skipped");
   CHECK(text.find("<failure message=\"survived") != std::string::npos);
+}
+
+TEST_CASE("a subject that no contract names is told of by name") {
+  const Claim good = named(encode_claim(), "FALSIFY-CRUX-B-11-003"), bad = encode_claim();
+  RunReport r;
+  r.contracts = {contract()};
+  r.contracts[0].claims = {good, bad};
+  Today now = today();
+  for (const Claim& claim : r.contracts[0].claims) now.bound[claim.id] = now.bound.begin()->second;
+  for (auto& [id, binding] : now.bound) {
+    binding.subjects.insert({"mine"});
+    binding.sources["mine"] = binding.sources.at("cpu");
+  }
+  const Evidence fails = record(bad, "mine", Crashed{11, 0, "was killed by SIGSEGV"});
+  r.evidence = full(good) + full(bad) + record(good, "mine") + fails;
+  r.observations.push_back({fails.record, "", 0, {}, "my kernel: no such file", false});
+  r.ledger = judge(r.contracts, now, r.evidence);
+  CHECK(guest_lines(rows_of(r)) ==
+        std::vector<std::string>{"mine: survived 1 of the 2 claims that it was bound to; crashed: "
+                                 "FALSIFY-CRUX-B-11-004"});
+  // Where a worker gave no verdict, what it printed is all there is to go by.
+  for (const std::string& text :
+       {report_text(r), report_markdown(r), report_json(r), report_junit(r)}) {
+    CHECK(text.find("my kernel: no such file") != std::string::npos);
+  }
 }
 
 TEST_CASE("an empty report says so and stays well-formed") {

@@ -52,6 +52,7 @@ class TextReport {
     findings();
     next_steps();
     stale();
+    guests();
     ending();
     return std::move(out_);
   }
@@ -127,7 +128,7 @@ class TextReport {
     line(fmt::format("  {} on {}: {}", row.ledger->claim.text, finding.about,
                      painted("\x1b[1;31m", finding.kind)));
     line("    " + finding.message);
-    worker_said(*finding.evidence);
+    if (!finding.printed.empty()) line("    it printed      " + printable(finding.printed));
     if (finding.evidence->arm != Arm::subject) return;
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
     if (refuted != nullptr) {
@@ -136,20 +137,7 @@ class TextReport {
     if (refuted != nullptr && !row.claim->if_fails.empty()) {
       line("    what it means   " + printable(row.claim->if_fails));
     }
-    if (refuted != nullptr) line("    replay          " + replay_command(*finding.evidence));
-  }
-
-  /// The end of what the worker printed: where it gave no verdict that is all there is to go by.
-  void worker_said(const Evidence& evidence) {
-    const Verdict& v = evidence.outcome.verdict;
-    if (!std::holds_alternative<Crashed>(v) && !std::holds_alternative<Broken>(v)) return;
-    const auto seen =
-        std::ranges::find(report_.observations, evidence.record, &Observation::record);
-    if (seen == report_.observations.end() || seen->output.empty()) return;
-    constexpr std::size_t kShown = 600;
-    const std::string& all = seen->output;
-    const std::string end = all.size() > kShown ? "…" + all.substr(all.size() - kShown) : all;
-    line("    it printed      " + printable(end));
+    if (refuted != nullptr) line("    replay          " + printable(finding.replay));
   }
 
   void next_steps() {
@@ -176,6 +164,12 @@ class TextReport {
       line(fmt::format("  {}  {}: {}", row.ledger->claim.text,
                        counted(row.ledger->stale.size(), "record"), stale_reasons(*row.ledger)));
     }
+  }
+
+  void guests() {
+    const std::vector<std::string> lines = guest_lines(rows_);
+    if (!lines.empty()) heading("Your own subjects");
+    for (const std::string& text : lines) line("  " + printable(text));
   }
 
   void ending() {

@@ -118,8 +118,38 @@ std::string verdict_detail(const Verdict& verdict) {
   return std::visit(Detail{}, verdict);
 }
 
-std::string replay_command(const Evidence& evidence) {
-  return fmt::format("refute replay {} --subject {}", evidence.claim.text, evidence.subject.text);
+std::string replay_command(const Evidence& evidence, const RunFacts* run) {
+  std::string command =
+      fmt::format("refute replay {} --subject {}", evidence.claim.text, evidence.subject.text);
+  if (run == nullptr) return command;
+  const auto add = [&](std::string_view option, const Value* value) {
+    const std::string* text = value == nullptr ? nullptr : value->as_string();
+    if (text != nullptr && !text->empty())
+      command += fmt::format(" {} {}", option, shell_word(*text));
+  };
+  const auto add_each = [&](std::string_view option, const Value* value) {
+    const Value::List* list = value == nullptr ? nullptr : value->as_list();
+    if (list == nullptr) return;
+    for (const Value& item : *list) add(option, &item);
+  };
+  const Value& options = run->options;
+  add_each("--contracts", options.find("paths"));
+  add_each("--worker", options.find("workers"));
+  add("--worker-dir", options.find("worker_dir"));
+  const Value* store = options.find("store");
+  if (store != nullptr && *store != Value(".refute")) add("--store", store);
+  return command;
+}
+
+std::string shell_word(const std::string& text) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("_-./=:@%+,").find(c) != std::string_view::npos;
+  };
+  if (!text.empty() && std::ranges::all_of(text, plain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 std::string joined(const std::vector<std::string>& parts, std::string_view between) {

@@ -7,6 +7,7 @@
 
 #include "harness/model/evidence.hpp"
 #include "harness/model/value.hpp"
+#include "harness/pipeline/judge/store.hpp"
 
 namespace refute::pipeline {
 
@@ -31,8 +32,12 @@ std::string verdict_words(const Verdict& verdict);
 /// What the verdict says beside its word: the message, the reason, the signal, the limit.
 std::string verdict_detail(const Verdict& verdict);
 
-/// The command that reproduces a refutation.
-std::string replay_command(const Evidence& evidence);
+/// The command that reproduces a refutation of this run, whole: with the store, the contracts and
+/// the workers that the run was given. Null: of committed evidence.
+std::string replay_command(const Evidence& evidence, const RunFacts* run);
+
+/// The text as one word of a shell's command line, quoted where it has to be.
+std::string shell_word(const std::string& text);
 
 std::string joined(const std::vector<std::string>& parts, std::string_view between);
 

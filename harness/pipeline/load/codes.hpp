@@ -88,6 +88,7 @@ inline constexpr auto kCodes = std::to_array<CodeRow>({
     {"RF0505", "an origin is given without its reason"},
     {"RF0506", "a band is empty"},
     {"RF0507", "a count is not positive"},
+    {"RF0508", "a number is written as a text"},
     // RF06: vacuity
     {"RF0601", "the contract makes no claim"},
     {"RF0602", "the contract holds nothing but metadata"},

@@ -246,6 +246,9 @@ constexpr auto kExplanations = std::to_array<Row>({
       "band: {value: [0.4, 0.1], …}", "band: {value: [0.1, 0.4], …}"}},
     {"RF0507",
      {"No case is tried, and nothing that was not tried survives.", "cases: 0", "cases: 20000"}},
+    {"RF0508",
+     {"A falsifier that asks for a number gets a text, and the job cannot be done.",
+      "cases: 20,000", "cases: 20000"}},
 
     {"RF0601",
      {"A contract without claims cannot be refuted, so it says nothing about any code.",

@@ -171,6 +171,9 @@ constexpr auto kFaults = std::to_array<Fault>({
      "{value: 0.001, origin: chosen}", "RF0505"},
     {"band the wrong way round", "{value: [0.2, 0.3],", "{value: [0.3, 0.2],", "RF0506"},
     {"no cases", "cases: 20000", "cases: 0", "RF0507"},
+    {"cases with a letter for a digit", "cases: 20000", "cases: 2OO", "RF0508"},
+    {"cases with a separator", "cases: 20000", "cases: 20,000", "RF0508"},
+    {"cases in quotes", "cases: 20000", "cases: \"20000\"", "RF0508"},
     {"parameter is a map", "max_error: {value: 0.5,", "max_error: {value: {a: 1},", "RF0205"},
     // Vacuity
     {"prediction says nothing", "prediction: The relative Frobenius error is at most 0.001.",

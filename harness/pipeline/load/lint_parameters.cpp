@@ -45,6 +45,13 @@ bool is_count(std::string_view name) {
   return has_word(name, kCounts);
 }
 
+/// Begins with a digit and holds nothing but digits, separators, and letters that pass for digits.
+bool looks_like_number(std::string_view text) {
+  if (text.empty() || text[0] < '0' || text[0] > '9') return false;
+  if (std::ranges::count(text, '.') > 1) return false;  // a version
+  return text.find_first_not_of("0123456789.,_' OolI") == std::string_view::npos;
+}
+
 bool is_number(const Scalar& s) {
   return std::holds_alternative<std::int64_t>(s) || std::holds_alternative<double>(s);
 }
@@ -208,13 +215,23 @@ class Parameters {
     if (!check_finite(node, scalar)) return;
     double storage = 0;
     const double* number = as_number(scalar, storage);
-    if (number == nullptr) return;
+    if (number == nullptr) return check_text(name, node, scalar);
     if (is_tolerance(name)) {
       check_sign(node, *number, explained);
     } else if (is_count(name) && !(*number >= 1)) {
       findings_.add("RF0507", Severity::error, node,
                     fmt::format("`{}` is {}: nothing would be tried", name, node.text));
     }
+  }
+
+  /// A count that is a text, or a text that looks as though a number was meant: 3OO, 1,000, 2_048.
+  void check_text(std::string_view name, const SpanNode& node, const Scalar& scalar) {
+    if (!std::holds_alternative<std::string_view>(scalar)) return;
+    const bool meant = node.style == SpanNode::Style::plain && looks_like_number(node.text);
+    if (!is_count(name) && !meant) return;
+    findings_.add("RF0508", Severity::error, node,
+                  fmt::format("`{}` is the text `{}` and no number", name, node.text),
+                  "write the number in plain digits, without separators and quotes");
   }
 
   void check_band(std::string_view name, const SpanNode& band) {
