@@ -41,8 +41,8 @@ enum class DiffFindingKind : std::uint8_t {
   over_bound,      ///< a block is further off than any correct quantiser of its format leaves it
   wrong_code,      ///< a code is not the one nearest to its value, where nearly all others are
   scale,           ///< the norm is off by more than the whole error of a healthy quantiser
-  changed,         ///< whole numbers differ, or f64 values differ where f32 does not show it
-  threshold,       ///< the cosine is below the gate
+  changed,    ///< whole numbers differ, f64 where f32 does not show it, or few values of a copy
+  threshold,  ///< the cosine is below the gate
 };
 constexpr std::array<std::string_view, 11> kDiffFindingNames = {
     "missing",    "extra",      "shape_mismatch", "unknown_type", "non_finite", "unreadable",

@@ -46,6 +46,10 @@ struct PairResult {
   SideCensus reference, other;
   WorstGroup worst;
   CodeCheck codes;
+  /// Where the other type holds every value of the reference's and nearly all chunks are equal: how
+  /// many values differ, and the first of them.
+  std::optional<std::uint64_t> changed;
+  std::size_t first_changed = 0;
   std::optional<Error> error;  ///< values could not be had; nothing else means anything then
 };
 
