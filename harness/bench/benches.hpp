@@ -15,5 +15,9 @@ std::vector<Figure> error_metrics();   // bandwidth.cpp
 std::vector<Figure> validate();        // validate.cpp
 std::vector<Figure> job_overhead();    // job_overhead.cpp
 std::vector<Figure> property_cases();  // property.cpp
+std::vector<Figure> quant_diff();      // bench_diff.cpp
+
+/// How large the files are that groups make, in MiB: `--mib N`, 1024 without it.
+std::size_t size_mib();
 
 }  // namespace refute::bench
