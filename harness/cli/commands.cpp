@@ -6,6 +6,7 @@ namespace refute::cli {
 
 extern const Command kExplainCommand;
 extern const Command kListCommand;
+extern const Command kParityCommand;
 extern const Command kPowerCommand;
 extern const Command kPromoteCommand;
 extern const Command kReplayCommand;
@@ -17,10 +18,10 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 11> kCommands = {
+  static constexpr std::array<const Command*, 12> kCommands = {
       &kValidateCommand, &kListCommand,   &kRunCommand,     &kStatusCommand,
       &kReportCommand,   &kReplayCommand, &kExplainCommand, &kSchemaCommand,
-      &kPromoteCommand,  &kVerifyCommand, &kPowerCommand,
+      &kPromoteCommand,  &kVerifyCommand, &kParityCommand,  &kPowerCommand,
   };
   return kCommands;
 }

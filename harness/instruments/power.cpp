@@ -154,7 +154,7 @@ void judge_subjects(const Task& task, const KernelInputs& inputs, const metrics:
   if (task.op != KernelOp::attention) return;
   const metrics::Criterion rounded = criterion(*task.shape, inputs, true);
   for (const auto& row : attention_subjects()) {
-    const std::vector<float> got = row.run(*task.shape, inputs);
+    const std::vector<float> got = run_subject(row, *task.shape, inputs);
     judge.take(metrics::Comparison(row.rounds_probabilities ? rounded : yard, got), false,
                correct_tally(f, task.op, row.name));
   }
