@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -107,7 +108,8 @@ ExitCode write_record(const std::string& path, const Value& record, ExitCode sta
   return ExitCode::no_verdict;
 }
 
-int refused(const Arguments& a, const ParityRequest& request, const ParityError& error) {
+int refused(const Arguments& a, const std::optional<ParityRequest>& request,
+            const ParityError& error) {
   fmt::print(stderr, "refute: {}\n", error.message);
   const Value record = instruments::parity_error_value(error, request);
   if (a.json) print(json::dump_pretty(record));
@@ -128,14 +130,15 @@ void warn(const instruments::ParityPlan& plan) {
   }
 }
 
-int run_command(Arguments a) {
+int run_command(Arguments a, const std::optional<ParityError>& contradiction) {
   if (a.format != "text" && a.format != "json") {
     fmt::print(stderr, "refute: --format wants text or json\n");
     return static_cast<int>(ExitCode::usage);
   }
   a.json = a.json || a.format == "json";
+  if (contradiction) return refused(a, std::nullopt, *contradiction);
   const auto request = request_of(a);
-  if (!request) return refused(a, {}, request.error());
+  if (!request) return refused(a, std::nullopt, request.error());
   const auto report = measure(a, *request);
   if (!report) return refused(a, *request, report.error());
   warn(report->plan);
@@ -149,35 +152,49 @@ std::string not_negative(const std::string& text) {
   return text.starts_with('-') ? text + " is negative" : "";
 }
 
-void add_shape_options(CLI::App& app, Arguments& a) {
-  CLI::Option* const shape[] = {
+/// What a fixture says itself.
+std::vector<CLI::Option*> add_shape_options(CLI::App& app, Arguments& a) {
+  const std::vector<CLI::Option*> sizes = {
       app.add_option("--batch", a.batch, "batches")->capture_default_str(),
       app.add_option("--heads", a.heads, "query heads")->capture_default_str(),
       app.add_option("--kv-heads", a.kv_heads, "key/value heads; as many as --heads without it"),
       app.add_option("--seq-q", a.seq_q, "queries; 1 is a decode step")->capture_default_str(),
       app.add_option("--seq-kv", a.seq_kv, "keys; as many as --seq-q without it"),
       app.add_option("--head-dim", a.head_dim, "flash2 takes 64 and 128")->capture_default_str(),
-      app.add_option("--dtype", a.dtype, "f32, f16 or bf16 storage")->capture_default_str(),
       app.add_option("--seed", a.seed, "of the inputs, about N(0, 1)")->capture_default_str(),
   };
-  CLI::Option* fixture =
-      app.add_option("--fixture", a.fixture, "safetensors file with q, k, v and perhaps out");
-  for (CLI::Option* option : shape) {
-    fixture->excludes(option);
-    if (option->get_type_name() == "UINT") option->check(not_negative);
+  for (CLI::Option* option : sizes) option->check(not_negative);
+  std::vector<CLI::Option*> all = sizes;
+  all.push_back(
+      app.add_option("--dtype", a.dtype, "f32, f16 or bf16 storage")->capture_default_str());
+  app.add_option(
+      "--fixture", a.fixture,
+      "safetensors or GGUF file with q, k, v and perhaps out, instead of the eight above");
+  return all;
+}
+
+/// As CLI11 would exclude them, without its listing all of them in every line of the help.
+std::optional<ParityError> contradicted(const Arguments& a,
+                                        const std::vector<CLI::Option*>& shape) {
+  if (a.fixture.empty()) return std::nullopt;
+  for (const CLI::Option* option : shape) {
+    if (option->count() == 0) continue;
+    return ParityError{ExitCode::usage, "bad-option",
+                       option->get_name() + " and --fixture exclude each other: the file says it"};
   }
+  return std::nullopt;
 }
 
 std::function<int()> attach(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  app.add_option("--impl", a->impl, "the kernel to measure: flash2 or naive")
+  app.add_option("--impl,--attn", a->impl, "the kernel to measure: flash2 or naive")
       ->capture_default_str();
   app.add_option("--ref", a->ref, "what it is compared with, on cpu_scalar: naive or flash2")
       ->capture_default_str();
   app.add_option("--device", a->device, "auto, cpu or cuda")->capture_default_str();
   app.add_option("--subject", a->subject, "cpu_scalar or cpu_simd; auto is cpu_simd")
       ->capture_default_str();
-  add_shape_options(app, *a);
+  const std::vector<CLI::Option*> shape = add_shape_options(app, *a);
   app.add_flag("--causal", a->causal, "mask aligned bottom-right");
   app.add_option("--scale", a->scale, "of the scores; 1/sqrt(head_dim) without it");
   app.add_flag("--allow-fallback", a->allow_fallback,
@@ -187,16 +204,16 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--memory-mib", a->memory_mib, "what the measurement may take")
       ->capture_default_str()
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-  app.add_option("-j,--jobs", a->jobs, "threads; no figure depends on them")
+  app.add_option("-j,--jobs", a->jobs, "threads, all cores without it; no figure depends on them")
       ->check(CLI::Range(0u, 1024u));
   app.add_option("--format", a->format, "text or json")->capture_default_str();
   app.add_flag("--json", a->json, "short for --format json");
   app.add_option("-o,--output", a->output, "write the record (JSON) to this file as well");
-  return [a, &app] {
+  return [a, shape, &app] {
     // As many as the queries have, unless a number was given: also 0 is one, and refused.
     if (app.count("--kv-heads") == 0) a->kv_heads = a->heads;
     if (app.count("--seq-kv") == 0) a->seq_kv = a->seq_q;
-    return run_command(*a);
+    return run_command(*a, contradicted(*a, shape));
   };
 }
 

@@ -122,10 +122,17 @@ class Figures(unittest.TestCase):
 
 
 class Requests(unittest.TestCase):
+    def test_flash2_is_advertised(self):
+        code, out, _ = run("--help")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"--attn.*=flash2.*flash2 or naive")
+        self.assertEqual(record("--attn", "flash2"), record("--impl", "flash2"))
+
     def test_head_dim(self):
         r = record("--head-dim", "96", status=1)
         self.assertEqual(r["error"], "unsupported-head-dim")
         self.assertNotIn("attn_impl", r)
+        self.assertEqual((r["shape"]["head_dim"], r["exit_code"]), (96, 1))
         code, out, err = run("--head-dim", "96")
         self.assertEqual((code, out), (1, ""))
         self.assertIn("unsupported-head-dim", err)
@@ -160,6 +167,7 @@ class Requests(unittest.TestCase):
                 code, _, err = run(*args)
                 self.assertEqual(code, 2)
                 self.assertTrue(err.startswith("refute: "), err)
+        self.assertNotIn("requested", record("--impl", "flash", status=2))
 
 
 class Fixtures(unittest.TestCase):

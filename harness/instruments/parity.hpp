@@ -49,6 +49,8 @@ struct ParityError {
   ExitCode exit = ExitCode::usage;
   std::string code;
   std::string message;
+  std::optional<kernels::AttentionShape> shape =
+      std::nullopt;  ///< that was asked for, once it is known
 };
 template <class T>
 using ParityResult = Result<T, ParityError>;
@@ -68,9 +70,9 @@ struct ParityInputs {
 ParityInputs generated_inputs(const kernels::AttentionShape& shape, metrics::Format storage,
                               std::uint64_t seed);
 
-/// A safetensors file with `q` [B, H, S_q, D], `k` and `v` [B, H_kv, S_kv, D] of one dtype, F32,
-/// F16 or BF16, and optionally `out`, shaped and typed like q. A NaN or infinity in q, k or v is an
-/// error unless it is allowed.
+/// A safetensors or GGUF file with `q` [B, H, S_q, D], `k` and `v` [B, H_kv, S_kv, D] of one dtype,
+/// F32, F16 or BF16, and optionally `out`, shaped and typed like q. A NaN or infinity in q, k or v
+/// is an error unless it is allowed.
 ParityResult<ParityInputs> read_fixture(const std::string& path, const ParityRequest& request);
 
 /// What is known of a GPU without touching one.
@@ -179,7 +181,8 @@ std::string_view flash2_source();
 
 Value parity_value(const ParityReport& report);
 std::string render_parity(const ParityReport& report);
-/// The record of a request that was refused: `error` is the code.
-Value parity_error_value(const ParityError& error, const ParityRequest& request);
+/// The record of a request that was refused: `error` is the code. Without a request, the command
+/// line was not understood.
+Value parity_error_value(const ParityError& error, const std::optional<ParityRequest>& request);
 
 }  // namespace refute::instruments

@@ -80,19 +80,31 @@ ParityResult<Fallback> device_shortfall(const ParityRequest& request, const Cuda
                                  reason)};
 }
 
-}  // namespace
+kernels::AttentionCall call_of(const ParityRequest& request, const AttentionShape& shape) {
+  kernels::AttentionCall call;
+  call.shape = shape;
+  call.mask = request.causal ? kernels::AttentionMask::causal : kernels::AttentionMask::full;
+  call.scale = request.scale.value_or(1.0f / std::sqrt(static_cast<float>(shape.head_dim)));
+  call.threads = request.threads;
+  return call;
+}
 
-ParityResult<ParityPlan> plan_parity(const ParityRequest& request, const AttentionShape& shape,
-                                     metrics::Format storage, const CudaPresence& cuda) {
+std::optional<ParityError> too_large(const ParityRequest& request, const AttentionShape& shape) {
+  const double bytes = bytes_needed(shape, request.threads);
+  if (bytes <= static_cast<double>(request.memory_bytes)) return std::nullopt;
+  return ParityError{ExitCode::usage, "too-large",
+                     fmt::format("this shape needs about {:.0f} MiB, above the limit of {} MiB "
+                                 "(--memory-mib): {}",
+                                 bytes / (1 << 20), request.memory_bytes >> 20, shape_text(shape))};
+}
+
+ParityResult<ParityPlan> plan_known_shape(const ParityRequest& request, const AttentionShape& shape,
+                                          metrics::Format storage, const CudaPresence& cuda) {
   ParityPlan plan;
   plan.request = request;
   plan.storage = storage;
   plan.subject = request.subject.value_or(CpuSubject::cpu_simd);
-  plan.call.shape = shape;
-  plan.call.mask = request.causal ? kernels::AttentionMask::causal : kernels::AttentionMask::full;
-  plan.call.scale = request.scale.value_or(
-      1.0f / std::sqrt(static_cast<float>(std::max<std::size_t>(shape.head_dim, 1))));
-  plan.call.threads = request.threads;
+  plan.call = call_of(request, shape);
   if (const auto s = check(AttentionKernel::naive, plan.call); s != AttentionStatus::ok) {
     return refusal(s, plan.call);
   }
@@ -103,23 +115,27 @@ ParityResult<ParityPlan> plan_parity(const ParityRequest& request, const Attenti
   }
   const auto shortfall = device_shortfall(request, cuda, plan.fallback_reason);
   if (!shortfall) return shortfall.error();
-  plan.fallback = *shortfall;
-  const double bytes = bytes_needed(shape, request.threads);
-  if (!(bytes <= static_cast<double>(request.memory_bytes))) {
-    return ParityError{
-        ExitCode::usage, "too-large",
-        fmt::format("this shape needs about {:.0f} MiB, above the limit of {} MiB "
-                    "(--memory-mib): {}",
-                    bytes / (1 << 20), request.memory_bytes >> 20, shape_text(shape))};
-  }
+  if (auto error = too_large(request, shape)) return *error;
   // What flash2 refuses is refused, whatever would run in its place: never a silent slow path.
   for (const AttentionKernel kernel : {request.kernel, request.reference}) {
     if (const auto s = check(kernel, plan.call); s != AttentionStatus::ok) {
       return refusal(s, plan.call);
     }
   }
+  plan.fallback = *shortfall;
   plan.kernel = plan.fallback == Fallback::none ? request.kernel : AttentionKernel::naive;
   return plan;
+}
+
+}  // namespace
+
+ParityResult<ParityPlan> plan_parity(const ParityRequest& request, const AttentionShape& shape,
+                                     metrics::Format storage, const CudaPresence& cuda) {
+  auto plan = plan_known_shape(request, shape, storage, cuda);
+  if (plan) return plan;
+  ParityError error = plan.take_error();
+  error.shape = shape;
+  return error;
 }
 
 }  // namespace refute::instruments

@@ -257,12 +257,14 @@ Value parity_value(const ParityReport& r) {
   return v;
 }
 
-Value parity_error_value(const ParityError& error, const ParityRequest& request) {
+Value parity_error_value(const ParityError& error, const std::optional<ParityRequest>& request) {
   Value v;
   v.set("schema", "refute-parity-1");
-  v.set("requested", requested_value(request));
+  if (request) v.set("requested", requested_value(*request));
+  if (error.shape) v.set("shape", shape_value(*error.shape));
   v.set("error", error.code);
   v.set("message", error.message);
+  v.set("exit_code", static_cast<int>(error.exit));
   return v;
 }
 

@@ -43,7 +43,7 @@ std::vector<std::uint32_t> bits_of(std::span<const float> values) {
 
 TEST_CASE("the known vector: 152064 logits of a whole model") {
   const TempFolder folder;
-  const std::string path = folder / "lm_head.bin";
+  const std::string path = folder.file("lm_head.bin");
   REQUIRE_FALSE(write_aprt(path, kWholeModel, std::vector<float>(152064, 1.0f)));
   const Bytes bytes = bytes_of(path);
   REQUIRE(bytes.size() == 608268);
@@ -53,14 +53,14 @@ TEST_CASE("the known vector: 152064 logits of a whole model") {
 
 TEST_CASE("a file is read as its bytes say") {
   const TempFolder folder;
-  put(folder / "a.bin", kSmall);
-  const auto file = AprtFile::open(folder / "a.bin");
+  put(folder.file("a.bin"), kSmall);
+  const auto file = AprtFile::open(folder.file("a.bin"));
   REQUIRE(file);
   CHECK(file->layer() == 3);
   REQUIRE(file->values().size() == 2);
   CHECK(file->values()[0] == 1.0f);
   CHECK(file->values()[1] == -2.0f);
-  CHECK(is_aprt(folder / "a.bin"));
+  CHECK(is_aprt(folder.file("a.bin")));
 }
 
 TEST_CASE("every bit of a value survives writing and reading") {
@@ -70,24 +70,24 @@ TEST_CASE("every bit of a value survives writing and reading") {
   // Through memory: a signalling NaN that passes through a register of the x87 is quietened.
   std::memcpy(values.data(), bits.data(), 4 * bits.size());
   const TempFolder folder;
-  REQUIRE_FALSE(write_aprt(folder / "a.bin", 7, values));
-  const auto file = AprtFile::open(folder / "a.bin");
+  REQUIRE_FALSE(write_aprt(folder.file("a.bin"), 7, values));
+  const auto file = AprtFile::open(folder.file("a.bin"));
   REQUIRE(file);
   CHECK(bits_of(file->values()) == bits);
-  CHECK(bytes_of(folder / "a.bin").size() == kAprtHeaderBytes + 4 * bits.size());
+  CHECK(bytes_of(folder.file("a.bin")).size() == kAprtHeaderBytes + 4 * bits.size());
 }
 
 TEST_CASE("no values are a file too") {
   const TempFolder folder;
-  REQUIRE_FALSE(write_aprt(folder / "a.bin", 0, {}));
-  const auto file = AprtFile::open(folder / "a.bin");
+  REQUIRE_FALSE(write_aprt(folder.file("a.bin"), 0, {}));
+  const auto file = AprtFile::open(folder.file("a.bin"));
   REQUIRE(file);
   CHECK(file->values().empty());
 }
 
 TEST_CASE("a file of the wrong size is refused, whichever way it is wrong") {
   const TempFolder folder;
-  const std::string path = folder / "a.bin";
+  const std::string path = folder.file("a.bin");
   for (std::size_t size = 0; size < kSmall.size(); ++size) {
     put(path, Bytes(kSmall.begin(), kSmall.begin() + static_cast<std::ptrdiff_t>(size)));
     INFO(size);
@@ -106,7 +106,7 @@ TEST_CASE("a file of the wrong size is refused, whichever way it is wrong") {
 
 TEST_CASE("a count that lies is refused without making room for it") {
   const TempFolder folder;
-  const std::string path = folder / "a.bin";
+  const std::string path = folder.file("a.bin");
   for (const std::uint32_t count : {0u, 1u, 3u, 0x40000002u, 0x80000002u, 0xFFFFFFFFu}) {
     Bytes lying = kSmall;
     std::memcpy(lying.data() + 8, &count, 4);
@@ -122,25 +122,25 @@ TEST_CASE("a count that lies is refused without making room for it") {
 
 TEST_CASE("what is no file of numbers is refused by name") {
   const TempFolder folder;
-  CHECK_FALSE(AprtFile::open(folder / "absent.bin"));
-  CHECK_FALSE(is_aprt(folder / "absent.bin"));
-  std::filesystem::create_directory(folder / "folder.bin");
-  CHECK_FALSE(AprtFile::open(folder / "folder.bin"));
-  const auto written = write_aprt(folder / "folder.bin", 0, {});
+  CHECK_FALSE(AprtFile::open(folder.file("absent.bin")));
+  CHECK_FALSE(is_aprt(folder.file("absent.bin")));
+  std::filesystem::create_directory(folder.file("folder.bin"));
+  CHECK_FALSE(AprtFile::open(folder.file("folder.bin")));
+  const auto written = write_aprt(folder.file("folder.bin"), 0, {});
   REQUIRE(written);
-  CHECK(std::filesystem::is_directory(folder / "folder.bin"));
-  REQUIRE(std::system(("mkfifo '" + (folder / "pipe.bin") + "'").c_str()) == 0);
-  CHECK_FALSE(AprtFile::open(folder / "pipe.bin"));
+  CHECK(std::filesystem::is_directory(folder.file("folder.bin")));
+  REQUIRE(std::system(("mkfifo '" + folder.file("pipe.bin") + "'").c_str()) == 0);
+  CHECK_FALSE(AprtFile::open(folder.file("pipe.bin")));
   Bytes other = kSmall;
   other[3] = 'X';
-  put(folder / "other.bin", other);
-  CHECK_FALSE(AprtFile::open(folder / "other.bin"));
-  CHECK_FALSE(is_aprt(folder / "other.bin"));
+  put(folder.file("other.bin"), other);
+  CHECK_FALSE(AprtFile::open(folder.file("other.bin")));
+  CHECK_FALSE(is_aprt(folder.file("other.bin")));
 }
 
 TEST_CASE("writing replaces a file whole and leaves nothing else behind") {
   const TempFolder folder;
-  const std::string path = folder / "layer-0/ffn_up.bin";
+  const std::string path = folder.file("layer-0/ffn_up.bin");
   REQUIRE_FALSE(write_aprt(path, 0, std::vector<float>(1000, 1.0f)));
   REQUIRE_FALSE(write_aprt(path, 0, std::vector<float>(10, 2.0f)));
   const auto file = AprtFile::open(path);
@@ -155,7 +155,7 @@ TEST_CASE("writing replaces a file whole and leaves nothing else behind") {
 
 TEST_CASE("a file that changes while it is open says so") {
   const TempFolder folder;
-  const std::string path = folder / "a.bin";
+  const std::string path = folder.file("a.bin");
   REQUIRE_FALSE(write_aprt(path, 0, std::vector<float>(10000, 1.0f)));
   const auto file = AprtFile::open(path);
   REQUIRE(file);
@@ -168,7 +168,7 @@ TEST_CASE("a file that changes while it is open says so") {
 /// Random edits of a right file: whatever opens must be as long as it says.
 TEST_CASE("mutated files are read as they are or refused") {
   const TempFolder folder;
-  const std::string path = folder / "a.bin";
+  const std::string path = folder.file("a.bin");
   std::uint64_t state = 1;
   const auto next = [&state](std::uint64_t below) {
     state = state * 6364136223846793005u + 1442695040888963407u;

@@ -86,8 +86,8 @@ TEST_CASE("the same run twice writes the same bytes") {
   write_capture(a.path());
   write_capture(b.path());
   for (const char* name : {"manifest.json", "lm_head.bin", "layer-1/ffn_out.bin"}) {
-    CHECK(text_of(a / name) == text_of(b / name));
-    CHECK_FALSE(text_of(a / name).empty());
+    CHECK(text_of(a.file(name)) == text_of(b.file(name)));
+    CHECK_FALSE(text_of(a.file(name)).empty());
   }
 }
 
@@ -95,7 +95,7 @@ TEST_CASE("a digest is that of the file, as sha256sum sees it") {
   const TempFolder folder;
   const CaptureManifest m = write_capture(folder.path());
   for (const CapturedFile& file : m.files) {
-    const auto digest = sha256_of_file(folder / file.path());
+    const auto digest = sha256_of_file(folder.file(file.path()));
     REQUIRE(digest);
     CHECK(*digest == file.sha256);
   }
@@ -104,16 +104,17 @@ TEST_CASE("a digest is that of the file, as sha256sum sees it") {
 TEST_CASE("swapped, exchanged, edited, cut and missing files are found") {
   const TempFolder folder;
   const CaptureManifest m = write_capture(folder.path());
-  const std::string norm = folder / "layer-0/attn_norm.bin", out = folder / "layer-0/ffn_out.bin";
+  const std::string norm = folder.file("layer-0/attn_norm.bin"),
+                    out = folder.file("layer-0/ffn_out.bin");
   const auto problems = [&] { return verify_capture(folder.path(), m); };
   SECTION("two stages of one layer, equal in shape") {
-    fs::rename(norm, folder / "x");
+    fs::rename(norm, folder.file("x"));
     fs::rename(out, norm);
-    fs::rename(folder / "x", out);
+    fs::rename(folder.file("x"), out);
     CHECK(problems().size() == 2);
   }
   SECTION("one stage of another layer") {
-    fs::copy_file(folder / "layer-1/ffn_out.bin", out, fs::copy_options::overwrite_existing);
+    fs::copy_file(folder.file("layer-1/ffn_out.bin"), out, fs::copy_options::overwrite_existing);
     REQUIRE(problems().size() == 1);
     CHECK(problems()[0].find("is of layer 1, the manifest says layer 0") != std::string::npos);
   }
@@ -145,12 +146,12 @@ TEST_CASE("files of an earlier run are told apart") {
   write_capture(folder.path());
   auto writer = CaptureWriter::begin(folder.path(), a_run());
   REQUIRE(writer);
-  CHECK_FALSE(fs::exists(folder / "manifest.json"));  // an interrupted run vouches for nothing
+  CHECK_FALSE(fs::exists(folder.file("manifest.json")));  // an interrupted run vouches for nothing
   REQUIRE_FALSE(writer->add(Stage::attn_norm, 0, {6}, std::vector<float>(6, 9.0f)));
   REQUIRE_FALSE(writer->finish());
-  std::ofstream(folder / "notes.txt") << "mine";
-  fs::create_directories(folder / "layer-07");
-  std::ofstream(folder / "layer-07/ffn_out.bin") << "nobody's";
+  std::ofstream(folder.file("notes.txt")) << "mine";
+  fs::create_directories(folder.file("layer-07"));
+  std::ofstream(folder.file("layer-07/ffn_out.bin")) << "nobody's";
   CHECK(stale_files(folder.path(), writer->manifest()) ==
         std::vector<std::string>{"layer-0/ffn_out.bin", "layer-1/attn_norm.bin",
                                  "layer-1/ffn_out.bin", "lm_head.bin"});
@@ -221,7 +222,7 @@ TEST_CASE("a manifest that is not what it says is refused") {
 TEST_CASE("mutated manifests are refused, or mean the same") {
   const TempFolder folder;
   const CaptureManifest m = write_capture(folder.path());
-  const std::string text = text_of(folder / "manifest.json");
+  const std::string text = text_of(folder.file("manifest.json"));
   std::uint64_t state = 7;
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {

@@ -1,6 +1,7 @@
 #include "harness/tensor/gguf_types.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,20 @@ constexpr std::pair<DType, std::uint32_t> kPlain[] = {
     {DType::f32, 0},  {DType::f16, 1},  {DType::i8, 24},  {DType::i16, 25},
     {DType::i32, 26}, {DType::i64, 27}, {DType::f64, 28}, {DType::bf16, 30},
 };
+
+constexpr std::string_view kNameless = "ggml type ";
+
+/// Turns a name from gguf_tensor_type back into its number.
+std::optional<std::uint32_t> id_of_foreign(std::string_view name) {
+  const auto row = std::ranges::find(kGgufTypes, name, &GgufTypeRow::name);
+  if (row != kGgufTypes.end()) return row->id;
+  if (!name.starts_with(kNameless)) return std::nullopt;
+  std::uint32_t id = 0;
+  const std::string_view digits = name.substr(kNameless.size());
+  const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  if (problem != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return id;
+}
 
 }  // namespace
 
@@ -32,6 +47,7 @@ TensorType gguf_tensor_type(std::uint32_t id) {
 std::optional<std::uint32_t> gguf_type_id(const TensorType& type) {
   if (const auto* format = std::get_if<kernels::GgmlFormat>(&type))
     return kernels::ggml_info(*format).type_id;
+  if (const auto* unknown = std::get_if<UnknownType>(&type)) return id_of_foreign(unknown->name);
   const auto* plain = std::get_if<DType>(&type);
   if (plain == nullptr) return std::nullopt;
   for (const auto& [dtype, number] : kPlain) {

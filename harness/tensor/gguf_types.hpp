@@ -41,7 +41,7 @@ const GgufTypeRow* gguf_type_row(std::uint32_t id);
 TensorType gguf_tensor_type(std::uint32_t id);
 
 /// The number under which GGUF stores this type; nothing for what it has no number for (FP8, NF4,
-/// unsigned integers).
+/// unsigned integers). Unknown types keep the one they came with.
 std::optional<std::uint32_t> gguf_type_id(const TensorType& type);
 
 }  // namespace refute::tensor

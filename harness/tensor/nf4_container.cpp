@@ -186,14 +186,16 @@ void join_nf4(std::vector<ModelTensor>& tensors) {
   std::erase_if(tensors, [&](const ModelTensor&) { return joined.contains(at++); });
 }
 
-std::string nf4_state(const std::vector<std::size_t>& shape, std::size_t block,
-                      std::string_view dtype) {
+std::string nf4_state(const ModelTensor& source, std::size_t block) {
+  const bool f16 = source.type == TensorType(DType::f16);
+  const bool bf16 = source.type == TensorType(DType::bf16);
   Value extents = Value::List{};
-  for (const std::size_t extent : shape) extents.push(Value(static_cast<std::uint64_t>(extent)));
+  for (const std::size_t extent : source.shape)
+    extents.push(Value(static_cast<std::uint64_t>(extent)));
   Value state;
   state.set("quant_type", "nf4");
   state.set("blocksize", static_cast<std::uint64_t>(block));
-  state.set("dtype", dtype);
+  state.set("dtype", f16 ? "float16" : bf16 ? "bfloat16" : "float32");
   state.set("shape", std::move(extents));
   return json::dump(state);
 }

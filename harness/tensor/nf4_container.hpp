@@ -19,8 +19,7 @@ inline constexpr std::string_view kNf4StateSuffix = ".quant_state.bitsandbytes__
 /// only.
 void join_nf4(std::vector<ModelTensor>& tensors);
 
-/// The JSON that describes one tensor, without double quantisation.
-std::string nf4_state(const std::vector<std::size_t>& shape, std::size_t block,
-                      std::string_view dtype);
+/// The JSON that describes a tensor of floats once it is quantised, without double quantisation.
+std::string nf4_state(const ModelTensor& source, std::size_t block);
 
 }  // namespace refute::tensor

@@ -27,6 +27,12 @@ std::string to_string(const TensorType& type) {
       type);
 }
 
+TensorType stored_type(kernels::GgmlFormat format) {
+  if (format == kernels::GgmlFormat::f16) return DType::f16;
+  if (format == kernels::GgmlFormat::bf16) return DType::bf16;
+  return format;
+}
+
 std::size_t values_per_block(const TensorType& type) {
   if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&type))
     return kernels::ggml_info(*ggml).block_size;

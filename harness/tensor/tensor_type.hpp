@@ -38,6 +38,9 @@ struct UnknownType {
 /// F16 and BF16 are always the plain DType, from GGUF too.
 using TensorType = std::variant<DType, kernels::GgmlFormat, ScaledFp8, GroupedNf4, UnknownType>;
 
+/// The type of a tensor that was quantised to this format.
+TensorType stored_type(kernels::GgmlFormat format);
+
 /// "F32", "Q4_K", "F8_E4M3", "NF4", "IQ2_XXS": fit to be shown.
 std::string to_string(const TensorType& type);
 
