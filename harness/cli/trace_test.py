@@ -128,6 +128,33 @@ class Stages(Case):
                 self.check_against_oracle(name, 4e-5, "--path", "fast")
         self.check_against_oracle("llama-flash", 4e-5, "--path", "fast", "--attn", "flash2")
 
+    def test_quantised_weights(self):
+        """The weights that a file holds are the weights that run, whichever way it names them."""
+        spec = tiny_model.spec_of({"ffn": 64, "head_dim": 16, "seed": 9})
+        hf, gguf = self.folder / "wide", self.folder / "wide.gguf"
+        tiny_model.write(hf, spec)
+        tiny_model.write(gguf, spec)
+        original, _, _ = self.trace("wide", "--save-tensor", "all")
+        captures = {}
+        for form, size in (("q8_0", 0.08), ("nf4", 0.8), ("fp8-e4m3", 0.3)):
+            kept = self.folder / f"wide-{form}"
+            kept.mkdir()
+            (kept / "config.json").write_bytes((hf / "config.json").read_bytes())
+            out = kept / ("model.gguf" if form == "q8_0" else "model.safetensors")
+            self.assertEqual(run("quantize", hf, "--format", form, "-o", out)[0], 0)
+            self.refused("decode", out, "--tokens", "1", "--path", "reference", words=["reference-dequant"])
+            captures[form], text, _ = self.trace(out.relative_to(self.folder), "--save-tensor", "all")
+            self.assertIn("reference-dequant", text)
+            want, got = (read_stage(c / "lm_head.bin")[1] for c in (original, captures[form]))
+            worst = max(abs(a - b) for a, b in zip(want, got)) / max(map(abs, want))
+            self.assertTrue(1e-4 < worst < size, (form, worst))
+        native = self.folder / "wide-q8_0.gguf"
+        self.assertEqual(run("quantize", gguf, "--format", "q8_0", "-o", native)[0], 0)
+        out, _, _ = self.trace(native.name, "--save-tensor", "all")
+        stages = {path: data for path, data in files_of(out).items() if path.endswith(".bin")}
+        self.assertGreater(len(stages), 30)
+        self.assertEqual(stages, {p: d for p, d in files_of(captures["q8_0"]).items() if p.endswith(".bin")})
+
     def test_the_oracle_can_tell(self):
         """The comparison above fails for a pass that is wrong in one place."""
         spec = self.specs["llama"]

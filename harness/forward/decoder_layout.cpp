@@ -100,7 +100,8 @@ void check_dimensions(const DecoderConfig& c, Finder& finder) {
 Result<DecoderConfig> read_hf_config(const std::string& path) {
   const auto file = tensor::MappedFile::open(path);
   if (!file) {
-    return Error{file.error().what, "safetensors need the config.json that came with them"};
+    return Error{file.error().what,
+                 "weights without GGUF's metadata need the config.json that came with them"};
   }
   if (file->bytes().size() > (16u << 20)) return Error{path + ": is too large", ""};
   const std::string text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
@@ -119,9 +120,16 @@ void complete_from_tensors(DecoderLayout& l) {
   l.config.qkv_bias = l.file.find(name_of(Naming::gguf, LayerWeight::q_bias, 0)) != nullptr;
 }
 
+/// GGUF that was made of safetensors tensor by tensor has no word of its own about the model; then
+/// the config.json beside it speaks for it, as for safetensors.
+bool describes_itself(const tensor::ModelFile& file) {
+  return file.format() == tensor::ModelFormat::gguf &&
+         find(file.metadata(), "general.architecture") != nullptr;
+}
+
 std::optional<Error> read_config(DecoderLayout& l) {
   const std::string& path = l.file.path();
-  if (l.file.format() == tensor::ModelFormat::gguf) {
+  if (describes_itself(l.file)) {
     l.naming = Naming::gguf;
     auto config = config_from_gguf(l.file.metadata());
     if (!config) return Error{path + ": " + config.error().what, config.error().hint};

@@ -43,10 +43,10 @@ struct DecoderOptions {
 
 class DecoderModel {
  public:
-  /// A GGUF file; a folder with config.json and weights as safetensors; or a safetensors file or
-  /// index with config.json beside it. Every weight has to be there in the shape that the config
-  /// gives it, and nothing else may be: a weight that is not used would be a model that is not
-  /// computed. Errors name the tensor.
+  /// A GGUF file; a folder with config.json and weights as safetensors; or a file of weights, or an
+  /// index of them, with config.json beside it. Every weight has to be there in the shape that the
+  /// config gives it, and nothing else may be: a weight that is not used would be a model that is
+  /// not computed. Errors name the tensor.
   static Result<DecoderModel> open(const std::string& path, const DecoderOptions& options = {});
 
   DecoderModel(DecoderModel&&) noexcept;

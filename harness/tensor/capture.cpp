@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <future>
 #include <set>
 #include <system_error>
 
@@ -69,8 +70,10 @@ std::optional<Error> CaptureWriter::add(Stage stage, std::uint32_t layer,
                                         std::span<const float> values) {
   CapturedFile file{stage, layer, shape, {}};
   assert(file.count() == values.size() && layer_fits(stage, layer));
+  // A digest takes as long as a write into the page cache, so the two run beside each other.
+  auto digest = std::async(std::launch::async, digest_of, layer, values);
   if (auto error = write_aprt(folder_ + "/" + file.path(), layer, values)) return error;
-  file.sha256 = digest_of(layer, values);
+  file.sha256 = digest.get();
   manifest_.files.push_back(std::move(file));
   return std::nullopt;
 }
