@@ -8,6 +8,7 @@ namespace refute::bench {
 
 std::vector<Figure> fp8_sweep();       // fp8_sweep.cpp
 std::vector<Figure> fp8_bandwidth();   // bandwidth.cpp
+std::vector<Figure> model_files();     // model_files.cpp
 std::vector<Figure> nf4_bandwidth();   // bandwidth.cpp
 std::vector<Figure> nf4_products();    // nf4_products.cpp
 std::vector<Figure> attention();       // attention.cpp

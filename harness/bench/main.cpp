@@ -22,6 +22,7 @@ constexpr std::array kBenches = {
     Bench{"fp8-sweep", "all 2^32 f32 values through an FP8 encode, alone and checked", fp8_sweep},
     Bench{"fp8-bandwidth", "FP8 quantise and dequantise against memcpy", fp8_bandwidth},
     Bench{"nf4-bandwidth", "NF4 quantise and dequantise against memcpy", nf4_bandwidth},
+    Bench{"model-files", "quantise and dequantise a model file against reading it", model_files},
     Bench{"nf4-products", "NF4 matrix products against naive ones", nf4_products},
     Bench{"attention", "flash2 against naive on OpenBLAS, the f64 oracle against naive", attention},
     Bench{"forward", "a forward pass of 100 million weights against OpenBLAS's products alone",
