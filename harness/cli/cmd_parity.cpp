@@ -167,8 +167,9 @@ std::vector<CLI::Option*> add_shape_options(CLI::App& app, Arguments& a) {
   std::vector<CLI::Option*> all = sizes;
   all.push_back(
       app.add_option("--dtype", a.dtype, "f32, f16 or bf16 storage")->capture_default_str());
-  app.add_option("--fixture", a.fixture,
-                 "safetensors file with q, k, v and perhaps out, instead of the eight above");
+  app.add_option(
+      "--fixture", a.fixture,
+      "safetensors or GGUF file with q, k, v and perhaps out, instead of the eight above");
   return all;
 }
 

@@ -22,12 +22,25 @@ extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
 std::span<const Command* const> commands() {
-  static constexpr std::array<const Command*, 16> kCommands = {
-      &kValidateCommand, &kListCommand,   &kRunCommand,      &kStatusCommand,
-      &kReportCommand,   &kReplayCommand, &kExplainCommand,  &kSchemaCommand,
-      &kPromoteCommand,  &kVerifyCommand, &kQuantizeCommand, &kDequantizeCommand,
-      &kParityCommand,   &kPowerCommand,  &kDiffCommand,     &kLintObservationCommand,
-  };
+  // In the order in which `refute --help` lists them.
+  static constexpr auto kCommands = std::to_array<const Command*>({
+      &kValidateCommand,
+      &kListCommand,
+      &kRunCommand,
+      &kStatusCommand,
+      &kReportCommand,
+      &kReplayCommand,
+      &kExplainCommand,
+      &kSchemaCommand,
+      &kPromoteCommand,
+      &kVerifyCommand,
+      &kQuantizeCommand,
+      &kDequantizeCommand,
+      &kDiffCommand,
+      &kParityCommand,
+      &kPowerCommand,
+      &kLintObservationCommand,
+  });
   return kCommands;
 }
 

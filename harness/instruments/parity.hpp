@@ -70,9 +70,9 @@ struct ParityInputs {
 ParityInputs generated_inputs(const kernels::AttentionShape& shape, metrics::Format storage,
                               std::uint64_t seed);
 
-/// A safetensors file with `q` [B, H, S_q, D], `k` and `v` [B, H_kv, S_kv, D] of one dtype, F32,
-/// F16 or BF16, and optionally `out`, shaped and typed like q. A NaN or infinity in q, k or v is an
-/// error unless it is allowed.
+/// A safetensors or GGUF file with `q` [B, H, S_q, D], `k` and `v` [B, H_kv, S_kv, D] of one dtype,
+/// F32, F16 or BF16, and optionally `out`, shaped and typed like q. A NaN or infinity in q, k or v
+/// is an error unless it is allowed.
 ParityResult<ParityInputs> read_fixture(const std::string& path, const ParityRequest& request);
 
 /// What is known of a GPU without touching one.
