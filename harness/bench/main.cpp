@@ -25,6 +25,8 @@ constexpr std::array kBenches = {
     Bench{"model-files", "quantise and dequantise a model file against reading it", model_files},
     Bench{"nf4-products", "NF4 matrix products against naive ones", nf4_products},
     Bench{"attention", "flash2 against naive on OpenBLAS, the f64 oracle against naive", attention},
+    Bench{"forward", "a forward pass of 100 million weights against OpenBLAS's products alone",
+          forward_pass},
     Bench{"metrics", "error metrics over 2^24 elements against memcpy", error_metrics},
     Bench{"validate", "refute validate of 1,000 contracts against bare YAML parsers", validate},
     Bench{"job-overhead", "one job from spawn to checked record against /bin/true", job_overhead},

@@ -139,6 +139,8 @@ void explain_nothing(const DiffReport& report, const QuantDiffArguments& a) {
   if (!a.as.empty()) {
     fmt::print(stderr, "refute: nothing in {} can be quantised to {}{}\n", a.reference, a.as,
                a.match.empty() ? "" : " among what --match selects");
+  } else if (report.rows.empty() && a.match.empty()) {
+    fmt::print(stderr, "refute: neither model has a tensor\n");
   } else if (report.rows.empty()) {
     fmt::print(stderr, "refute: --match {} selects nothing\n", a.match);
   } else {

@@ -39,6 +39,11 @@ bool scores_of_zero(const Problem& p, const RowPlace&, RowModel& m) {
   m.masked_score = 0;
   return p.causal;
 }
+bool masked_after(const Problem& p, const RowPlace& place, RowModel& m) {
+  if (place.seen > 0) m.end = p.seq_kv;
+  m.masked_in_sum = true;
+  return p.causal;
+}
 bool blind_rows_average(const Problem& p, const RowPlace& place, RowModel& m) {
   if (place.seen > 0) return p.causal;
   m.end = p.seq_kv;
@@ -103,6 +108,16 @@ bool stale_values(const Problem& p, const RowPlace&, RowModel& m) {
 bool values_one_on(const Problem& p, const RowPlace&, RowModel& m) {
   m.value_of = [tile = m.tile](std::size_t j) { return j >= tile ? j + 1 : j; };
   return p.seq_kv > m.tile;
+}
+
+bool keys_for_values(const Problem&, const RowPlace&, RowModel& m) {
+  return m.keys_and_values_swapped = true;
+}
+bool keys_transposed(const Problem&, const RowPlace&, RowModel& m) {
+  return m.keys_transposed = true;
+}
+bool values_transposed(const Problem&, const RowPlace&, RowModel& m) {
+  return m.values_transposed = true;
 }
 
 // --- Scores
@@ -303,6 +318,8 @@ constexpr CommonFault kFaults[] = {
     ROW("causal_top_left", from_the_top,
         "the causal mask is aligned at the start, not at the end of the sequences"),
     ROW("mask_zero_score", scores_of_zero, "masked scores are 0 instead of -infinity"),
+    ROW("mask_after_softmax", masked_after,
+        "keys that a row does not see count in its denominator: the mask comes after the softmax"),
     ROW("masked_row_uniform", blind_rows_average,
         "a row that sees no key averages all values instead of giving zeros"),
     ROW("drops_last_tile", whole_tiles, "the last, partial tile of keys is left out"),
@@ -318,6 +335,9 @@ constexpr CommonFault kFaults[] = {
     ROW("stale_key_tile", stale_keys, "the second tile reads the first tile's keys"),
     ROW("stale_value_tile", stale_values, "the second tile reads the first tile's values"),
     ROW("values_shifted", values_one_on, "values of later tiles are read one row on"),
+    ROW("keys_and_values_swapped", keys_for_values, "keys and values are taken for each other"),
+    ROW("keys_transposed", keys_transposed, "keys are read as [D, S_kv]"),
+    ROW("values_transposed", values_transposed, "values are read as [D, S_kv]"),
     ROW("scale_inverse_dim", scale_of_dim,
         "scores are scaled by 1/D instead of 1/√D, or twice by 1/√D"),
     ROW("scale_dim_minus_one", scale_of_dim_minus_one, "scores are scaled by 1/√(D-1)"),

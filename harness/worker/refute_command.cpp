@@ -87,7 +87,7 @@ pid_t start(const std::string& program, const std::vector<std::string>& argument
                                   pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
-    throw SubjectFailure(fmt::format("`{}` cannot be started: {}", program, std::strerror(error)));
+    throw JobError(fmt::format("`{}` cannot be started: {}", program, std::strerror(error)));
   }
   return pid;
 }

@@ -44,7 +44,7 @@ TEST_CASE("the record's descriptor is not the command's to write to") {
 }
 
 TEST_CASE("what does not start or does not end is a failure") {
-  CHECK_THROWS_AS(run_command("/no/such/program", {}, {}, 20), SubjectFailure);
+  CHECK_THROWS_AS(run_command("/no/such/program", {}, {}, 20), JobError);
   CHECK_THROWS_AS(shell("sleep 30", {}, 0.2), SubjectFailure);
 }
 
