@@ -9,10 +9,10 @@
 
 #include <fmt/format.h>
 
-#include "falsifiers/crux_b_11/command.hpp"
 #include "falsifiers/crux_b_11/support.hpp"
 #include "fixtures/mutants/command_mutants.hpp"
 #include "harness/worker/errors.hpp"
+#include "harness/worker/refute_command.hpp"
 
 namespace refute::falsifiers {
 namespace {
@@ -53,12 +53,18 @@ void write_model(const fs::path& path) {
     throw worker::JobError("the model for the command cannot be written");
 }
 
-/// What stands where the user types `refute`.
-std::vector<std::string> program_of(const Context& context, const std::string& refute) {
-  if (context.job().arm != Arm::mutant) return {refute};
-  const auto* mutant = mutants::command_mutant(context.job().mutant.text);
-  if (mutant == nullptr) return {refute};
-  return {"/bin/sh", "-c", std::string(mutant->script), "refute"};
+constexpr double kTimeLimit = 20;  // seconds for one run, of a command that takes milliseconds
+
+/// Runs `refute` with these arguments, or what stands in for it.
+worker::CommandAnswer run(const Context& context, const std::string& refute,
+                          std::vector<std::string> arguments, int sm) {
+  const std::vector<std::string> told = {fmt::format("REFUTE_CUDA_SM_OVERRIDE={}", sm)};
+  const auto* mutant = context.job().arm == Arm::mutant
+                           ? mutants::command_mutant(context.job().mutant.text)
+                           : nullptr;
+  if (mutant == nullptr) return worker::run_command(refute, arguments, told, kTimeLimit);
+  arguments.insert(arguments.begin(), {"-c", std::string(mutant->script), "refute"});
+  return worker::run_command("/bin/sh", arguments, told, kTimeLimit);
 }
 
 std::string lower(std::string text) {
@@ -75,15 +81,15 @@ bool names_one(const std::string& said, const std::vector<std::string>& words) {
 }
 
 /// Whether it ended as it has to; if not, the comparator knows what was wrong.
-bool ends_rightly(Context& context, int sm, int capable_from, const CommandEnd& end,
+bool ends_rightly(Context& context, int sm, int capable_from, const worker::CommandAnswer& end,
                   bool left_a_file) {
   const auto refusal = context.count("refusal_status");
   const auto words = context.words("refusal_names");
   auto& compare = context.compare();
-  const auto status = static_cast<std::uint64_t>(end.exit_status);
+  const auto status = static_cast<std::uint64_t>(end.status);
   if (sm >= capable_from) return compare.holds(status != refusal, "does not refuse");
   return compare.equal(status, refusal, "exit status") &&
-         compare.holds(names_one(end.said, words), "names the device that it takes") &&
+         compare.holds(names_one(end.out + end.err, words), "names the device that it takes") &&
          compare.holds(!left_a_file, "leaves no file");
 }
 
@@ -91,17 +97,17 @@ bool ends_rightly(Context& context, int sm, int capable_from, const CommandEnd& 
 
 std::optional<Verdict> quantize_command_gate(Context& context, int capable_from) {
   const auto sms = context.counts("command_sms");
-  const char* refute = std::getenv("REFUTE_COMMAND");
-  if (refute == nullptr) return std::nullopt;
+  const std::string refute = worker::refute_program();
+  if (refute.empty()) return std::nullopt;
   const Folder folder;
   const fs::path model = folder / "model.safetensors", made = folder / "made.safetensors";
   write_model(model);
   context.domain(Domain::live);
   for (const std::uint64_t sm : sms) {
-    std::vector<std::string> line = program_of(context, refute);
-    line.insert(line.end(), {"quantize", model.string(), "--format", "fp8-e4m3", "--device", "cuda",
-                             "-o", made.string()});
-    const CommandEnd end = run_command(line, {fmt::format("REFUTE_CUDA_SM_OVERRIDE={}", sm)});
+    const worker::CommandAnswer end = run(context, refute,
+                                          {"quantize", model.string(), "--format", "fp8-e4m3",
+                                           "--device", "cuda", "-o", made.string()},
+                                          static_cast<int>(sm));
     context.add_cases(1);
     if (ends_rightly(context, static_cast<int>(sm), capable_from, end, fs::exists(made))) continue;
     Value where;

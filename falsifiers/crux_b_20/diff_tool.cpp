@@ -1,23 +1,24 @@
 #include "falsifiers/crux_b_20/diff_tool.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 
 #include <fmt/format.h>
 
-#include "falsifiers/crux_b_11/command.hpp"
 // Not called here, but what the command is made of belongs to the digest of its evidence.
 #include "harness/instruments/quant_diff.hpp"
 #include "harness/instruments/quantize.hpp"
 #include "harness/json/json.hpp"
 #include "harness/worker/errors.hpp"
 #include "harness/worker/expand.hpp"
+#include "harness/worker/refute_command.hpp"
 
 namespace refute::falsifiers {
 namespace {
 
 using worker::Context;
+
+constexpr double kTimeLimit = 60;  // seconds for one run of a command on small files
 
 Value seed_value(std::uint64_t seed) {
   Value v;
@@ -62,10 +63,11 @@ QuantDiffAnswer DiffTool::diff(std::vector<std::string> arguments) {
 QuantDiffAnswer DiffTool::honest_diff(std::vector<std::string> arguments) {
   const std::string written = folder_ / "rows.json";
   std::filesystem::remove(written);
-  arguments.insert(arguments.begin(), {refute_, "diff"});
+  arguments.insert(arguments.begin(), "diff");
   arguments.insert(arguments.end(), {"--output", "json=" + written});
-  const CommandEnd end = run_command(arguments, {"NO_COLOR=1"});
-  QuantDiffAnswer answer{.exit_status = end.exit_status, .said = end.said, .rows = {}};
+  const worker::CommandAnswer end =
+      worker::run_command(refute_, arguments, {"NO_COLOR=1"}, kTimeLimit);
+  QuantDiffAnswer answer{.exit_status = end.status, .said = end.out + end.err, .rows = {}};
   if (std::filesystem::exists(written)) {
     auto rows = json::parse(read_bytes(written));
     if (rows) answer.rows = *std::move(rows);
@@ -74,17 +76,17 @@ QuantDiffAnswer DiffTool::honest_diff(std::vector<std::string> arguments) {
 }
 
 void DiffTool::run(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), refute_);
-  const CommandEnd end = run_command(arguments, {"NO_COLOR=1"});
-  if (end.exit_status != 0)
+  const worker::CommandAnswer end =
+      worker::run_command(refute_, arguments, {"NO_COLOR=1"}, kTimeLimit);
+  if (end.status != 0)
     throw worker::JobError(
-        fmt::format("`refute {}` exits {}: {}", arguments[1], end.exit_status, end.said));
+        fmt::format("`refute {}` exits {}: {}", arguments[0], end.status, end.out + end.err));
 }
 
 Verdict check_command(Context& context, const DiffCheck& check) {
   const std::uint64_t cases = context.count("cases");
-  const char* refute = std::getenv("REFUTE_COMMAND");
-  if (refute == nullptr) {
+  const std::string refute = worker::refute_program();
+  if (refute.empty()) {
     return worker::declined(DeclineReason::not_served,
                             "REFUTE_COMMAND does not say which refute to run");
   }

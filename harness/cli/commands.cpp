@@ -4,6 +4,7 @@
 
 namespace refute::cli {
 
+extern const Command kDecodeCommand;
 extern const Command kDequantizeCommand;
 extern const Command kDiffCommand;
 extern const Command kExplainCommand;
@@ -18,6 +19,7 @@ extern const Command kReportCommand;
 extern const Command kRunCommand;
 extern const Command kSchemaCommand;
 extern const Command kStatusCommand;
+extern const Command kTraceCommand;
 extern const Command kValidateCommand;
 extern const Command kVerifyCommand;
 
@@ -37,6 +39,8 @@ std::span<const Command* const> commands() {
       &kQuantizeCommand,
       &kDequantizeCommand,
       &kDiffCommand,
+      &kTraceCommand,
+      &kDecodeCommand,
       &kParityCommand,
       &kPowerCommand,
       &kLintObservationCommand,
