@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -101,6 +102,13 @@ std::string report_text(const DecodeReport& r, const ModelRun& run) {
   return text + fmt::format("{} tokens, stopped by {}\n", r.steps.size(), to_string(r.end));
 }
 
+std::optional<Error> refuse_prompt(const ModelRun& run, std::size_t positions) {
+  const forward::DecoderConfig& c = run.model.config();
+  if (auto error = forward::refuse_tokens(c, run.tokens, positions)) return error;
+  return forward::refuse_size(c, run.path.attention, run.tokens.size(), positions,
+                              forward::physical_memory_bytes());
+}
+
 int run_command(const Arguments& a) {
   const bool json = a.run.as_json();
   const auto shortfall = shortfall_of(a);
@@ -108,8 +116,7 @@ int run_command(const Arguments& a) {
   // First as it was asked for: what flash2 refuses is refused, whatever would run in its place.
   auto run = open_model_run(a.run);
   if (!run) return print_refusal(run.error(), json);
-  const auto error =
-      forward::refuse_tokens(run->model.config(), run->tokens, run->tokens.size() + a.max_tokens);
+  const auto error = refuse_prompt(*run, run->tokens.size() + a.max_tokens);
   if (error) return print_refusal({ExitCode::usage, "bad-tokens", *error}, json);
   if (shortfall->fallback != Fallback::none) {
     run->path.attention = forward::AttentionKernel::naive;

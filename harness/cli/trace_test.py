@@ -176,6 +176,14 @@ class Files(Case):
         self.assertEqual(files_of(first), files_of(second))
         self.assertGreater(len(files_of(first)), 50)
 
+    def test_fast_repeats_itself(self):
+        if not self.fast:
+            self.skipTest("OpenBLAS is not installed")
+        args = ("--save-tensor", "all", "--path", "fast", "--attn", "flash2", "-j", "2")
+        first, _, _ = self.trace("llama-flash", *args)
+        second, _, _ = self.trace("llama-flash", *args)
+        self.assertEqual(files_of(first), files_of(second))
+
     def test_manifest_describes_every_file(self):
         out, _, _ = self.trace("qwen2", "--save-tensor", "all")
         manifest = json.loads((out / "manifest.json").read_text())

@@ -235,6 +235,16 @@ TEST_CASE("tokens out of range, too many and none are refused") {
   CHECK(refuse_tokens(window, kTokens, 17));
 }
 
+TEST_CASE("what does not fit into memory is refused, hostile sizes too") {
+  DecoderConfig c = open_model("llama").config();
+  CHECK_FALSE(refuse_size(c, AttentionKernel::naive, 7, 7, 1e6));
+  CHECK(refuse_size(c, AttentionKernel::naive, 7, 7, 1e3));
+  CHECK(refuse_size(c, AttentionKernel::naive, 100'000, 100'000, 1e9));
+  CHECK_FALSE(refuse_size(c, AttentionKernel::flash2, 100'000, 100'000, 1e9));
+  c.heads = c.kv_heads = c.head_dim = c.ffn = std::size_t{1} << 24;
+  CHECK(refuse_size(c, AttentionKernel::naive, 1'000'000, 1'000'000, 1e15));
+}
+
 TEST_CASE("a path that cannot run as asked is refused by name") {
   const auto refusal = refuse_path({.attention = AttentionKernel::flash2}, open_model("llama"));
   REQUIRE(refusal);
