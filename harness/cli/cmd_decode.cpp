@@ -152,6 +152,7 @@ const Command kDecodeCommand = {
     "decode",
     "Decodes greedily, with the five most likely tokens of each step and the margin between them.",
     "  refute decode tiny.gguf --tokens 1,5,9 --max-tokens 8\n"
+    "  refute decode model/ --prompt 'The capital of' --max-tokens 4\n"
     "  refute decode model/ --tokens 1,5,9 --path fast --attn flash2 --json",
     attach,
 };

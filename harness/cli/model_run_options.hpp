@@ -19,7 +19,7 @@ class App;
 namespace refute::cli {
 
 struct ModelRunOptions {
-  std::string model, tokens, path = "auto", attention = "naive", format = "text";
+  std::string model, tokens, prompt, path = "auto", attention = "naive", format = "text";
   unsigned jobs = 0;
   std::uint64_t memory_mib = 8192;
   bool json = false;

@@ -405,6 +405,26 @@ class Decoding(Case):
         self.assertIn("no-gpu", err)
         self.decoded("llama", "--device", "tpu", status=2)
 
+    def test_prompt(self):
+        def with_vocab(weights, config):
+            config["vocab_size"] = 700
+            shape, dtype, data, values = weights["model.embed_tokens.weight"]
+            for name in ("model.embed_tokens.weight", "lm_head.weight"):
+                weights[name] = ([700, 32], "F32", (data * 12)[:700 * 128], [])
+        model = self.changed_model("llama", with_vocab)
+        self.refused("decode", model, "--prompt", "the fox", words=["tokenizer.json"])
+        data = ROOT / "fixtures" / "data" / "bpe"
+        golden = json.loads((data / "encodings.json").read_text())
+        at = golden["texts"].index("it's")
+        for name in ("gpt2", "llama3"):
+            (model / "tokenizer.json").write_bytes((data / f"{name}.json").read_bytes())
+            code, out, err = run("decode", model, "--prompt", "it's", "--max-tokens", "1", "--json")
+            self.assertEqual(code, 0, err)
+            self.assertEqual(json.loads(out)["prompt"], golden[name][at])
+        self.refused("decode", self.folder / "llama.gguf", "--prompt", "the fox", words=["tokenizer.ggml.model"])
+        self.refused("decode", model, words=["--tokens", "--prompt"])
+        self.refused("decode", model, "--tokens", "1", "--prompt", "x")
+
     def test_end_token(self):
         first = self.decoded("llama")[0]["tokens"][1]
         model = self.changed_model("llama", lambda weights, config: config.update({"eos_token_id": [first]}))
