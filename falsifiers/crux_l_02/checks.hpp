@@ -6,6 +6,13 @@
 
 namespace refute::falsifiers {
 
+/// The command `refute parity`, run: its option, what it says of the kernel that ran, the head_dims
+/// that it refuses, and a GPU that is not there.
+Verdict parity_option(worker::Context& context);
+Verdict parity_provenance(worker::Context& context);
+Verdict parity_head_dim(worker::Context& context);
+Verdict parity_without_gpu(worker::Context& context);
+
 /// Against the f64 oracle, under the calibrated rule.
 Verdict attention_parity(worker::Context& context);
 /// The softmax of rows in the same way.

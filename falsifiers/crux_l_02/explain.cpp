@@ -53,6 +53,19 @@ std::size_t products(const KernelShape& s) {
   return s.batch * s.heads_q * s.seq_q * s.seq_kv * s.head_dim;
 }
 
+/// The observation with the least share of wrong elements, if any has some: where all is wrong, as
+/// on a case shrunk to one element, a place tells nothing.
+std::size_t most_telling(const std::vector<FaultObservation>& all) {
+  std::size_t best = all.size();
+  double least = 2;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto place = instruments::locate_fault(all[i], kTile);
+    const double share = static_cast<double>(place.wrong) / static_cast<double>(place.elements);
+    if (place.wrong > 0 && share < least) least = share, best = i;
+  }
+  return best;
+}
+
 }  // namespace
 
 Explanation explain(AttentionSubject& subject, const AttentionCase& c,
@@ -67,13 +80,13 @@ Explanation explain(AttentionSubject& subject, const AttentionCase& c,
     }
   };
   add(c);
+  const bool case_ran = !all.empty();
   for (const TellingProblem& t : instruments::telling_problems()) add(telling_case(t, c));
+  const std::size_t at = most_telling(all);
   Explanation e;
-  for (std::size_t i = 0; i < all.size() && e.where.empty(); ++i) {
-    e.where = instruments::sentence(instruments::locate_fault(all[i], kTile));
-    const bool other = i > 0 || shapes[i] != shape_words(c.shape);
-    if (!e.where.empty() && other) e.where = fmt::format("on {}: {}", shapes[i], e.where);
-  }
+  if (at < all.size()) e.where = instruments::sentence(instruments::locate_fault(all[at], kTile));
+  if ((at != 0 || !case_ran) && !e.where.empty())
+    e.where = fmt::format("on {}: {}", shapes[at], e.where);
   // No output differs from what is right: what was refuted is a relation between runs.
   e.fault = e.where.empty() ? "every output by itself is right"
                             : instruments::sentence(instruments::name_fault(all, kTile));

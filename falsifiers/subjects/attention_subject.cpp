@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "falsifiers/subjects/attention_external.hpp"
 #include "fixtures/mutants/attention_behaviour_mutants.hpp"
 #include "harness/worker/errors.hpp"
 #include "harness/worker/guarded_buffer.hpp"
@@ -158,6 +159,9 @@ std::unique_ptr<AttentionSubject> attention_backend(std::string_view name) {
 
 std::unique_ptr<AttentionSubject> attention_subject_of(const worker::Context& context) {
   const Job& job = context.job();
+  if (job.arm != Arm::mutant && !job.external_subject.empty()) {
+    return make_attention_external(job.external_subject, job.limits.time_s);
+  }
   const std::string& name = job.arm == Arm::mutant ? job.mutant.text : job.subject.text;
   auto subject = job.arm == Arm::mutant ? mutant_named(name) : attention_backend(name);
   if (!subject) throw worker::JobError("there is no attention called `" + name + "`");

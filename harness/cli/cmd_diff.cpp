@@ -58,7 +58,7 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--as", q.as,
                  "quantise the one model in memory and compare with that: q4_0 … q6_k, iq4_nl, "
                  "mxfp4, fp8-e4m3, fp8-e5m2, nf4, f16, bf16");
-  app.add_option("--scaling", q.scaling, "of --as fp8-…: tensor, channel or block (of 128)")
+  app.add_option("--scale", q.scale, "of --as fp8-…: tensor, channel or block (of 128)")
       ->capture_default_str();
   app.add_option("--threshold", a->threshold, "least cosine of a tensor; below it the exit is 1")
       ->capture_default_str();

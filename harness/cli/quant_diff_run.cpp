@@ -51,7 +51,7 @@ struct Output {
 struct Plan {
   const FormatRow* format = nullptr;
   std::vector<Output> outputs;
-  std::optional<instruments::AsFormat> as;
+  std::optional<instruments::QuantizeOptions> as;
   instruments::DiffOptions diff;
 };
 
@@ -77,19 +77,20 @@ Result<Output> parse_output(const std::string& text) {
   return Output{*format, text.substr(at + 1)};
 }
 
-Result<instruments::AsFormat> parse_as(const QuantDiffArguments& a) {
-  auto as = instruments::as_format_named(a.as);
-  const auto names = instruments::as_format_names();
-  if (!as) return no_such("--as", a.as, fmt::format("one of {}", fmt::join(names, ", ")), names);
-  using kernels::Fp8Granularity;
+Result<instruments::QuantizeOptions> parse_as(const QuantDiffArguments& a) {
+  const auto target = instruments::quantize_target(a.as);
+  const auto& names = instruments::quantize_target_names();
+  if (!target)
+    return no_such("--as", a.as, fmt::format("one of {}", fmt::join(names, ", ")), names);
   constexpr std::array<std::string_view, 3> kScalings = {"tensor", "channel", "block"};
-  const auto scaling = std::ranges::find(kScalings, a.scaling);
-  if (scaling == kScalings.end())
-    return no_such("--scaling", a.scaling, "tensor, channel or block",
-                   {"tensor", "channel", "block"});
-  if (auto* fp8 = std::get_if<instruments::AsFp8>(&*as))
-    fp8->granularity = static_cast<Fp8Granularity>(scaling - kScalings.begin());
-  return *as;
+  const auto scaling = std::ranges::find(kScalings, a.scale);
+  if (scaling == kScalings.end()) {
+    return no_such("--scale", a.scale, "tensor, channel or block",
+                   {kScalings.begin(), kScalings.end()});
+  }
+  instruments::QuantizeOptions options{.target = *target, .keep = {}};
+  options.granularity = static_cast<kernels::Fp8Granularity>(scaling - kScalings.begin());
+  return options;
 }
 
 Result<Plan> plan_of(const QuantDiffArguments& a) {
@@ -138,6 +139,8 @@ void explain_nothing(const DiffReport& report, const QuantDiffArguments& a) {
   if (!a.as.empty()) {
     fmt::print(stderr, "refute: nothing in {} can be quantised to {}{}\n", a.reference, a.as,
                a.match.empty() ? "" : " among what --match selects");
+  } else if (report.rows.empty() && a.match.empty()) {
+    fmt::print(stderr, "refute: neither model has a tensor\n");
   } else if (report.rows.empty()) {
     fmt::print(stderr, "refute: --match {} selects nothing\n", a.match);
   } else {

@@ -9,7 +9,7 @@ namespace refute::cli {
 /// What `refute diff` is told about two models.
 struct QuantDiffArguments {
   std::string reference, other;  ///< `other` is empty with `as`
-  std::string as, scaling = "tensor";
+  std::string as, scale = "tensor";
   std::string match, map, svg, format = "text";
   std::vector<std::string> outputs;  ///< FORMAT=PATH
   std::optional<double> threshold;

@@ -100,10 +100,11 @@ class Dequantizer {
   }
 
   Failure too_large(const DequantizeStep& step, std::size_t index, float value) const {
-    return {Failure::Kind::input,
-            {fmt::format("{}: tensor '{}': value {} is {}, too large for {}", model_.path(),
-                         tensor::printable(step.tensor->name), index, value, to_string(step.type)),
-             "choose --dtype f32 or bf16"}};
+    return {
+        Failure::Kind::input,
+        {fmt::format("{}: tensor '{}': value {} is {}, too large for {}", model_.path(),
+                     tensor::printable(step.tensor->name), index, value, to_string(step.type)),
+         step.type == tensor::DType::bf16 ? "choose --dtype f32" : "choose --dtype f32 or bf16"}};
   }
 
   std::optional<Failure> write_frame() {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "harness/instruments/fault_locator_misfit.hpp"
+#include "harness/instruments/fault_locator_order.hpp"
 
 namespace refute::instruments {
 namespace {
@@ -300,8 +301,18 @@ std::vector<FaultName> name_fault(std::span<const FaultObservation> observations
   for (const FaultObservation& o : observations) {
     if (all_finite(o.actual)) finite.push_back(o);
   }
-  Naming naming(finite, tile);
-  return naming.anything_wrong() ? naming.run() : not_finite(observations);
+  if (!Naming(finite, tile).anything_wrong()) return not_finite(observations);
+  // Faults at the edges of tiles are tried with other sizes as well, once the usual one has failed.
+  for (const std::size_t size :
+       {tile, std::size_t{64}, std::size_t{128}, std::size_t{32}, std::size_t{16}}) {
+    std::vector<FaultName> names = Naming(finite, size).run();
+    if (names.empty()) continue;
+    for (FaultName& name : names) {
+      if (size != tile) name.sentence += fmt::format(", with tiles of {} keys", size);
+    }
+    return names;
+  }
+  return misplaced(finite);
 }
 
 std::string sentence(std::span<const FaultName> names) {

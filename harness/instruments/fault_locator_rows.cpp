@@ -36,14 +36,19 @@ class RowRun {
   double rounded(bool on, double x) const { return on ? metrics::nearest(o_.format, x) : x; }
   double power(double x) const { return m_.base_two ? std::exp2(x) : std::exp(x); }
 
+  std::size_t at(std::size_t key, std::size_t x, bool transposed) const {
+    const std::size_t n = o_.problem.seq_kv;
+    return m_.shared * n * d_ + (transposed ? x * n + key : key * d_ + x);
+  }
+
   double score(std::size_t j) const {
     if (j >= o_.problem.seq_kv) return 0;  // padding
     if (m_.masked_score && j >= place_.seen) return *m_.masked_score;
     const std::size_t source = m_.key_of ? m_.key_of(j) : j;
-    const float* key = &o_.k[(m_.shared * o_.problem.seq_kv + source) * d_];
+    const std::vector<float>& keys = m_.keys_and_values_swapped ? o_.v : o_.k;
     double dot = 0;
     for (std::size_t x = 0; x < m_.dims; ++x) {
-      dot += query_[x] * with_bits(key[x], m_.fraction_bits_read);
+      dot += query_[x] * with_bits(keys[at(source, x, m_.keys_transposed)], m_.fraction_bits_read);
     }
     return rounded(m_.round_scores, m_.round_query ? dot : dot * m_.scale);
   }
@@ -56,7 +61,8 @@ class RowRun {
   double value(std::size_t j, std::size_t x) const {
     const std::size_t source = m_.value_of ? m_.value_of(j) : j;
     if (source >= o_.problem.seq_kv) return 0;
-    const double v = o_.v[(m_.shared * o_.problem.seq_kv + source) * d_ + x];
+    const std::vector<float>& values = m_.keys_and_values_swapped ? o_.k : o_.v;
+    const double v = values[at(source, x, m_.values_transposed)];
     return with_bits(with_bits(v, m_.fraction_bits_read), m_.fraction_bits_value);
   }
 
@@ -106,6 +112,7 @@ class RowRun {
       if (score_[j - begin] == kMinusInfinity) continue;
       double p = times(j) * power(score_[j - begin] - max);
       added += p;
+      if (m_.masked_in_sum && j >= place_.seen) continue;
       p = rounded(m_.round_weights, p);
       if (m_.round_probabilities) p = rounded(true, p / total_) * total_;
       for (std::size_t x = 0; x < d_; ++x) sum_[x] += p * value(j, x);

@@ -33,6 +33,9 @@ struct RowModel {
   bool base_two = false, keep_sum = false, keep_output = false, rescale_twice = false,
        sum_without_last_tile = false, no_division = false, divide_each_tile = false,
        max_of_first_tile = false;
+  bool keys_and_values_swapped = false;
+  bool keys_transposed = false, values_transposed = false;  ///< read as [head_dim, seq_kv]
+  bool masked_in_sum = false;            ///< keys that are not seen count in the denominator alone
   std::size_t fraction_bits_read = 52;   ///< of Q, K and V as they are read
   std::size_t fraction_bits_value = 52;  ///< of V alone
   /// What is rounded to the storage format on its way.

@@ -39,6 +39,11 @@ bool scores_of_zero(const Problem& p, const RowPlace&, RowModel& m) {
   m.masked_score = 0;
   return p.causal;
 }
+bool masked_after(const Problem& p, const RowPlace& place, RowModel& m) {
+  if (place.seen > 0) m.end = p.seq_kv;
+  m.masked_in_sum = true;
+  return p.causal;
+}
 bool blind_rows_average(const Problem& p, const RowPlace& place, RowModel& m) {
   if (place.seen > 0) return p.causal;
   m.end = p.seq_kv;
@@ -103,6 +108,16 @@ bool stale_values(const Problem& p, const RowPlace&, RowModel& m) {
 bool values_one_on(const Problem& p, const RowPlace&, RowModel& m) {
   m.value_of = [tile = m.tile](std::size_t j) { return j >= tile ? j + 1 : j; };
   return p.seq_kv > m.tile;
+}
+
+bool keys_for_values(const Problem&, const RowPlace&, RowModel& m) {
+  return m.keys_and_values_swapped = true;
+}
+bool keys_transposed(const Problem&, const RowPlace&, RowModel& m) {
+  return m.keys_transposed = true;
+}
+bool values_transposed(const Problem&, const RowPlace&, RowModel& m) {
+  return m.values_transposed = true;
 }
 
 // --- Scores
@@ -208,10 +223,6 @@ bool negated(const FaultObservation&, std::vector<double>& out) {
   for (double& x : out) x = -x;
   return true;
 }
-bool all_zero(const FaultObservation&, std::vector<double>& out) {
-  std::ranges::fill(out, 0.0);
-  return true;
-}
 
 /// The rows that came out as nothing but zeros, and should not have; the rest has to be right.
 bool rows_of_zeros(const FaultObservation& o, std::vector<double>& out) {
@@ -223,7 +234,7 @@ bool rows_of_zeros(const FaultObservation& o, std::vector<double>& out) {
     rows += std::ranges::any_of(std::span(out).subspan(i, d), [](double x) { return x != 0; });
     std::fill_n(&out[i], d, 0.0);
   }
-  return rows > 0 && rows * d < out.size();
+  return rows > 0;
 }
 
 /// The last row of the tensor repeats the one before.
@@ -307,6 +318,8 @@ constexpr CommonFault kFaults[] = {
     ROW("causal_top_left", from_the_top,
         "the causal mask is aligned at the start, not at the end of the sequences"),
     ROW("mask_zero_score", scores_of_zero, "masked scores are 0 instead of -infinity"),
+    ROW("mask_after_softmax", masked_after,
+        "keys that a row does not see count in its denominator: the mask comes after the softmax"),
     ROW("masked_row_uniform", blind_rows_average,
         "a row that sees no key averages all values instead of giving zeros"),
     ROW("drops_last_tile", whole_tiles, "the last, partial tile of keys is left out"),
@@ -322,6 +335,9 @@ constexpr CommonFault kFaults[] = {
     ROW("stale_key_tile", stale_keys, "the second tile reads the first tile's keys"),
     ROW("stale_value_tile", stale_values, "the second tile reads the first tile's values"),
     ROW("values_shifted", values_one_on, "values of later tiles are read one row on"),
+    ROW("keys_and_values_swapped", keys_for_values, "keys and values are taken for each other"),
+    ROW("keys_transposed", keys_transposed, "keys are read as [D, S_kv]"),
+    ROW("values_transposed", values_transposed, "values are read as [D, S_kv]"),
     ROW("scale_inverse_dim", scale_of_dim,
         "scores are scaled by 1/D instead of 1/√D, or twice by 1/√D"),
     ROW("scale_dim_minus_one", scale_of_dim_minus_one, "scores are scaled by 1/√(D-1)"),
@@ -356,7 +372,6 @@ constexpr CommonFault kFaults[] = {
     {"truncated", "the output is rounded towards zero", nullptr, rounding_only,
      FaultRounding::truncated},
     {"away", "the output is rounded away from zero", nullptr, rounding_only, FaultRounding::away},
-    OUTPUT("all_zero", all_zero, "the output is zero throughout: nothing was written"),
     OUTPUT("zero_rows", rows_of_zeros, "whole rows are zero: they were not written"),
     OUTPUT("zero_tail", tail_of_zeros, "the end of the output is zero: it was not written"),
     OUTPUT("output_doubled", times_two<1>, "the output is twice as large"),

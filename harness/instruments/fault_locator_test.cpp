@@ -174,6 +174,126 @@ TEST_CASE("every planted fault is named, and as nothing else") {
   }
 }
 
+namespace {
+
+using Spoil = void (*)(const KernelShape&, std::vector<float>&);
+
+void repeat_a_row(const KernelShape& s, std::vector<float>& out) {
+  const std::size_t d = s.head_dim, row = s.seq_q / 2 + 1;
+  std::copy_n(&out[(row - 1) * d], d, &out[row * d]);
+}
+void swap_two_rows(const KernelShape& s, std::vector<float>& out) {
+  const std::size_t d = s.head_dim, last = s.rows() - 1;
+  std::swap_ranges(&out[2 * d], &out[3 * d], &out[last * d]);
+}
+void turn_heads(const KernelShape& s, std::vector<float>& out) {
+  const std::size_t entry = s.heads_q * s.seq_q * s.head_dim, head = s.seq_q * s.head_dim;
+  for (std::size_t b = 0; b < s.batch; ++b) {
+    float* first = &out[b * entry];
+    std::rotate(first, first + head, first + entry);
+  }
+}
+void interleave_columns(const KernelShape& s, std::vector<float>& out) {
+  const std::size_t d = s.head_dim;
+  for (std::size_t i = 0; i < out.size(); i += d) {
+    const std::vector<float> row(&out[i], &out[i] + d);
+    for (std::size_t x = 0; x < d; ++x) out[i + x] = row[x % 2 * (d / 2) + x / 2];
+  }
+}
+void double_all(const KernelShape&, std::vector<float>& out) {
+  for (float& x : out) x *= 2;
+}
+void negate(const KernelShape&, std::vector<float>& out) {
+  for (float& x : out) x = -x;
+}
+void lose_tail(const KernelShape& s, std::vector<float>& out) {
+  std::fill(out.end() - static_cast<std::ptrdiff_t>(s.head_dim + 5), out.end(), 0.0f);
+}
+void write_columns_first(const KernelShape& s, std::vector<float>& out) {
+  const std::size_t d = s.head_dim, n = s.seq_q;
+  const std::vector<float> right = out;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i / (n * d) * n * d + i % d * n + i / d % n] = right[i];
+  }
+}
+
+struct Spoiled {
+  Spoil spoil;
+  const char* name;
+};
+
+std::vector<FaultObservation> spoiled(Storage storage, Spoil spoil) {
+  std::vector<FaultObservation> all;
+  for (const TellingProblem& t : telling_problems()) {
+    const KernelShape s = shape_of(t.problem, storage);
+    const KernelInputs in = inputs(s, 4, t.far_apart ? 10.0f : 1.0f);
+    std::vector<float> out = mutants::unmutated(s, in);
+    spoil(s, out);
+    all.push_back(observe(t.problem, storage, in, std::move(out)));
+  }
+  return all;
+}
+
+/// A kernel with other inputs than it was given, for faults in how it reads them.
+std::vector<FaultObservation> misread(void (*change)(const KernelShape&, KernelInputs&)) {
+  std::vector<FaultObservation> all;
+  for (const TellingProblem& t : telling_problems()) {
+    const KernelShape s = shape_of(t.problem, f32);
+    const KernelInputs in = inputs(s, 5, t.far_apart ? 10.0f : 1.0f);
+    KernelInputs other = in;
+    change(s, other);
+    all.push_back(observe(t.problem, f32, in, mutants::unmutated(s, other)));
+  }
+  return all;
+}
+
+void swap_keys_and_values(const KernelShape&, KernelInputs& in) {
+  std::swap(in.b, in.c);
+}
+void transpose(const KernelShape& s, std::vector<float>& x) {
+  const std::size_t d = s.head_dim, n = s.seq_kv;
+  const std::vector<float> right = x;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t head = i / (n * d) * n * d;
+    x[i] = right[head + i % d * n + i / d % n];
+  }
+}
+void transpose_keys(const KernelShape& s, KernelInputs& in) {
+  transpose(s, in.b);
+}
+void transpose_values(const KernelShape& s, KernelInputs& in) {
+  transpose(s, in.c);
+}
+
+std::string only_name(const std::vector<FaultName>& names) {
+  return names.size() == 1 ? names.front().name : "(" + joined(names) + ")";
+}
+
+}  // namespace
+
+TEST_CASE("right results in wrong places are named") {
+  constexpr Spoiled kSpoiled[] = {
+      {repeat_a_row, "stale_row"},     {swap_two_rows, "rows_swapped"},
+      {turn_heads, "heads_misplaced"}, {interleave_columns, "columns_misplaced"},
+      {double_all, "output_doubled"},  {negate, "output_negated"},
+      {lose_tail, "zero_tail"},        {write_columns_first, "head_transposed"},
+  };
+  for (const Spoiled& s : kSpoiled)
+    CHECK(only_name(name_fault(spoiled(f16, s.spoil), kTile)) == s.name);
+}
+
+TEST_CASE("inputs that are read wrongly are named") {
+  CHECK(only_name(name_fault(misread(swap_keys_and_values), kTile)) == "keys_and_values_swapped");
+  CHECK(only_name(name_fault(misread(transpose_keys), kTile)) == "keys_transposed");
+  CHECK(only_name(name_fault(misread(transpose_values), kTile)) == "values_transposed");
+}
+
+TEST_CASE("faults at a tile's edge are found with another tile") {
+  const auto names = name_fault(observations(bf16, 9, mutant("skips_tile_start")), 48);
+  REQUIRE(only_name(names) == "skips_tile_start");
+  CHECK(names.front().sentence.find("with tiles of 64 keys") != std::string::npos);
+}
+
 TEST_CASE("a right kernel has no fault and no place") {
   for (const Storage storage : {f32, f16, bf16}) {
     for (const auto& kernel : mutants::correct_kernels()) {

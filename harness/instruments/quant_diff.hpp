@@ -41,8 +41,8 @@ enum class DiffFindingKind : std::uint8_t {
   over_bound,      ///< a block is further off than any correct quantiser of its format leaves it
   wrong_code,      ///< a code is not the one nearest to its value, where nearly all others are
   scale,           ///< the norm is off by more than the whole error of a healthy quantiser
-  changed,         ///< whole numbers differ, or f64 values differ where f32 does not show it
-  threshold,       ///< the cosine is below the gate
+  changed,    ///< whole numbers differ, f64 where f32 does not show it, or few values of a copy
+  threshold,  ///< the cosine is below the gate
 };
 constexpr std::array<std::string_view, 11> kDiffFindingNames = {
     "missing",    "extra",      "shape_mismatch", "unknown_type", "non_finite", "unreadable",
@@ -101,12 +101,12 @@ struct ErrorHistogram {
 
 struct DiffOptions {
   std::optional<double> threshold = 0.95;  ///< least cosine; nothing lifts this gate alone
-  std::string match;                       ///< glob over names; empty: all
+  std::string match = {};                  ///< glob over names; empty: all
   /// Names of the reference and what the other model calls them, before any other rule.
-  std::vector<std::pair<std::string, std::string>> map;
+  std::vector<std::pair<std::string, std::string>> map = {};
   unsigned threads = 1;
   /// Called from any thread, one call at a time: bytes done, bytes in all.
-  std::function<void(std::size_t, std::size_t)> progress;
+  std::function<void(std::size_t, std::size_t)> progress = {};
 };
 
 struct DiffReport {

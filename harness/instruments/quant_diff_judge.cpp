@@ -159,13 +159,21 @@ void find_scale(DiffRow& row) {
                   row.norm_ratio.value(), row.qtype, row.band->high));
 }
 
-/// Whole numbers of one type, and f64, are the same or they are not; f32 may hide it.
-void find_changed(DiffRow& row, const TensorPair& pair) {
-  if (!pair.other || pair.reference->type != pair.other->type) return;
+/// A few values that differ in a copy are damage; see PairResult::changed.
+void find_damaged_copy(DiffRow& row, const PairResult& m) {
+  if (!m.changed || *m.changed > std::max<std::uint64_t>(1, row.numel / kFewElements)) return;
+  add(row, Kind::changed,
+      fmt::format("{} of {} values differ though {} holds all of {}, the first at {}", *m.changed,
+                  row.numel, row.qtype, row.reference_type, place(row.shape, m.first_changed)));
+}
+
+/// Whole numbers of one type are the same or they are not; f32 may hide it, as it may of f64.
+void find_changed(DiffRow& row, const TensorPair& pair, const PairResult& m) {
+  if (!pair.other || pair.reference->type != pair.other->type) return find_damaged_copy(row, m);
   const auto* dtype = std::get_if<tensor::DType>(&pair.reference->type);
   const bool whole = dtype && !tensor::is_floating(pair.reference->type);
   const bool hidden = dtype && *dtype == tensor::DType::f64 && row.rmse.at_most(0);
-  if (!whole && !hidden) return;
+  if (!whole && !hidden) return find_damaged_copy(row, m);
   const auto &a = pair.reference->bytes, &b = pair.other->bytes;
   const auto [at, unused] = std::ranges::mismatch(a, b);
   if (at == a.end()) return;
@@ -250,7 +258,7 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
   find_over_bound(row);
   find_wrong_code(row);
   find_scale(row);
-  find_changed(row, pair);
+  find_changed(row, pair, measured);
   find_threshold(row, threshold);
   return row;
 }

@@ -52,6 +52,10 @@ class PairReader {
   PairResult measure(std::size_t chunk, Scratch& scratch);
   /// The index of the largest difference, once it is known which chunk has it.
   std::size_t index_of(std::size_t chunk, float max_abs, Scratch& scratch);
+  /// Whether equal values were to be expected.
+  bool lossless() const { return lossless_; }
+  /// Counts the values of a chunk that differ.
+  void count_changed(std::size_t chunk, PairResult& result, Scratch& scratch);
 
  private:
   struct Runs {
@@ -71,7 +75,7 @@ class PairReader {
   const TensorPair& pair_;
   std::size_t count_;
   ChunkPlan plan_;
-  bool check_;
+  bool check_, lossless_;
   std::optional<StoredRun> x_in_place_, y_in_place_;
   std::unique_ptr<InMemory> in_memory_;
 };
@@ -106,6 +110,8 @@ PairReader::PairReader(const TensorPair& pair)
       check_(pair.other && !pair.adjust_other.any() &&
              has_code_check(*pair.reference, *pair.other)),
       x_in_place_(stored_in_place(*pair.reference, pair.adjust_reference)) {
+  const auto band = expected_band(pair.reference->type, pair.other ? pair.other->type : pair.as);
+  lossless_ = band && band->lossless();
   if (pair.other) {
     y_in_place_ = stored_in_place(*pair.other, pair.adjust_other);
   } else {
@@ -256,11 +262,36 @@ std::size_t PairReader::index_of(std::size_t chunk, float max_abs, Scratch& scra
   return first + kernels::cpu_simd::run_error_index(runs.x, runs.y, count, max_abs);
 }
 
+void PairReader::count_changed(std::size_t chunk, PairResult& result, Scratch& scratch) {
+  const Runs runs = read(chunk, scratch);
+  if (runs.error) return;
+  const std::size_t first = chunk * plan_.chunk;
+  for (std::size_t i = 0; i < length(chunk); ++i) {
+    const bool equal = kernels::cpu_scalar::run_error(at(runs.x, i), at(runs.y, i), 1).max_abs == 0;
+    if (equal) continue;
+    if (*result.changed == 0) result.first_changed = first + i;
+    ++*result.changed;
+  }
+}
+
 void add_side(SideCensus& side, const SideCensus& later) {
   side.counts.nan += later.counts.nan;
   side.counts.positive_infinity += later.counts.positive_infinity;
   side.counts.negative_infinity += later.counts.negative_infinity;
   if (!side.first) side.first = later.first;
+}
+
+/// A copy that differs in a few values was damaged; one that differs throughout is something else,
+/// values that were quantised and stored as floats again, say. Only the former is looked into.
+void count_few_changes(PairReader& reader, const std::vector<PairResult>& chunks, PairResult& all,
+                       Scratch& scratch) {
+  const auto differs = [](const PairResult& chunk) { return chunk.max_abs > 0; };
+  const auto differing = std::ranges::count_if(chunks, differs);
+  if (differing > std::max<std::ptrdiff_t>(1, std::ssize(chunks) / 100)) return;
+  all.changed = 0;
+  for (std::size_t c = 0; c < chunks.size(); ++c) {
+    if (differs(chunks[c])) reader.count_changed(c, all, scratch);
+  }
 }
 
 /// Chunks in their order.
@@ -282,8 +313,10 @@ PairResult fold(PairReader& reader, const std::vector<PairResult>& chunks, Scrat
     if (badness(chunk.worst) > badness(all.worst)) all.worst = chunk.worst;
   }
   const bool finite = !std::isinf(all.max_abs);
-  if (all.max_abs > 0 && finite && !all.error)
+  if (all.max_abs > 0 && finite && !all.error) {
     all.max_abs_index = reader.index_of(most, all.max_abs, scratch);
+    if (reader.lossless()) count_few_changes(reader, chunks, all, scratch);
+  }
   return all;
 }
 

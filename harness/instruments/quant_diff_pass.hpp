@@ -46,6 +46,10 @@ struct PairResult {
   SideCensus reference, other;
   WorstGroup worst;
   CodeCheck codes;
+  /// Where the other type holds every value of the reference's and nearly all chunks are equal: how
+  /// many values differ, and the first of them.
+  std::optional<std::uint64_t> changed;
+  std::size_t first_changed = 0;
   std::optional<Error> error;  ///< values could not be had; nothing else means anything then
 };
 
@@ -59,7 +63,7 @@ ChunkPlan plan_chunks(std::size_t count, std::size_t cols, std::size_t values_pe
 
 struct PassOptions {
   unsigned threads = 1;
-  std::function<void(std::size_t, std::size_t)> progress;  ///< see DiffOptions
+  std::function<void(std::size_t, std::size_t)> progress = {};  ///< see DiffOptions
 };
 
 struct PassResult {

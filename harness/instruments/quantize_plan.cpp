@@ -24,6 +24,8 @@ constexpr std::uint64_t kQuantizationVersion = 2;  // GGML_QNT_VERSION
 
 /// Codes and their scales as they are stored in several tensors cannot be carried along as one.
 bool is_joined(const tensor::TensorType& type) {
+  if (const auto* unknown = std::get_if<tensor::UnknownType>(&type); unknown && unknown->misfit)
+    return true;
   return std::holds_alternative<tensor::ScaledFp8>(type) ||
          std::holds_alternative<tensor::GroupedNf4>(type);
 }

@@ -60,7 +60,8 @@ std::size_t element_bytes(const TensorType& type) {
 /// The name of the type in a safetensors header.
 std::optional<std::string> safetensors_dtype(const TensorType& type) {
   if (const auto* plain = std::get_if<DType>(&type)) return std::string(to_string(*plain));
-  if (const auto* unknown = std::get_if<UnknownType>(&type)) return unknown->name;
+  if (const auto* unknown = std::get_if<UnknownType>(&type); unknown && !unknown->misfit)
+    return unknown->name;
   return std::nullopt;
 }
 

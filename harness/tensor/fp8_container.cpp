@@ -86,9 +86,11 @@ void join_fp8(std::vector<ModelTensor>& tensors) {
       const auto found = by_name.find(codes.name + std::string(suffix));
       if (found == by_name.end()) continue;
       const ModelTensor& scales = tensors[found->second];
-      if (const auto problem = join(codes, *format, scales))
-        codes.type = UnknownType{fmt::format("{} ({})", to_string(codes.type), *problem)};
-      joined.insert(found->second);
+      if (const auto problem = join(codes, *format, scales)) {
+        codes.type = UnknownType{fmt::format("{} ({})", to_string(codes.type), *problem), true};
+      } else {
+        joined.insert(found->second);
+      }
       break;
     }
   }

@@ -176,7 +176,7 @@ void join_nf4(std::vector<ModelTensor>& tensors) {
     const auto problem =
         is_nf4 ? join(codes, tensors[i], parts) : std::optional<std::string>("not supported");
     if (problem) {
-      codes.type = UnknownType{fmt::format("{} ({})", is_nf4 ? "NF4" : "FP4", *problem)};
+      codes.type = UnknownType{fmt::format("{} ({})", is_nf4 ? "NF4" : "FP4", *problem), true};
       continue;
     }
     joined.insert(i);

@@ -32,6 +32,9 @@ struct GroupedNf4 {
 /// Something that this build cannot turn into numbers, by the name that its file gives it.
 struct UnknownType {
   std::string name;  ///< "IQ2_XXS", "F8_E8M0", "ggml type 99"
+  /// A known kind whose parts do not fit together; the name says how. It has no name in its file,
+  /// so it cannot be carried into another one.
+  bool misfit = false;
   bool operator==(const UnknownType&) const = default;
 };
 

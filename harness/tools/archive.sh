@@ -29,6 +29,8 @@ find "$BUILD/falsifiers" -maxdepth 1 -type f -name 'falsify_*' -executable -exec
 cp -r contracts README.md "$stage/"
 mkdir -p "$stage/fixtures" "$stage/reports"
 cp -r fixtures/index.json fixtures/canary "$stage/fixtures/"
+mkdir -p "$stage/fixtures/data"
+cp fixtures/data/*.safetensors "$stage/fixtures/data/"
 [[ $weights == yes && -d fixtures/cache ]] && cp -r fixtures/cache "$stage/fixtures/"
 # Evidence and ledger exist once a run has been promoted.
 [[ -d reports/evidence ]] && cp -r reports/evidence "$stage/reports/"

@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/run_error_simd.cpp"
 #include <hwy/foreach_target.h>
 //
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 //
 #include "kernels/cpu/ggml_simd_common-inl.hpp"
@@ -50,6 +51,39 @@ HWY_INLINE VF LoadValues(const void* data, std::size_t i) {
   }
 }
 
+/// Values that are widened, subtracted and summed at a time. Conversions from f32 to f64 cost half
+/// as much from memory as from registers, so each step goes through a buffer in the first-level
+/// cache.
+constexpr std::size_t kTile = 128;
+static_assert(kTile % kF32Lanes == 0 && kTile % rd::kLanes == 0);
+
+/// A tile's values as f32: where they are, or in the buffer.
+template <StoredFloat kType>
+HWY_INLINE const float* Widened(const void* data, std::size_t from, std::size_t count,
+                                float* buffer) {
+  if constexpr (kType == StoredFloat::f32) return static_cast<const float*>(data) + from;
+  for (std::size_t i = 0; i < count; i += kF32Lanes)
+    hn::Store(LoadValues<kType>(data, from + i), F32(), buffer + i);
+  return buffer;
+}
+
+/// d = x − y, and the bits of the largest |d|, in which NaN is above infinity.
+HWY_INLINE VI Differences(const float* x, const float* y, std::size_t count, float* d, VI most) {
+  VI most0 = most, most1 = most;
+  const auto step = [&](std::size_t i, VI so_far) HWY_ATTR {
+    const VF difference = hn::Sub(hn::LoadU(F32(), x + i), hn::LoadU(F32(), y + i));
+    hn::Store(difference, F32(), d + i);
+    return hn::Max(so_far, hn::And(hn::BitCast(I32(), difference), hn::Set(I32(), 0x7FFFFFFF)));
+  };
+  std::size_t i = 0;
+  for (; i + 2 * kF32Lanes <= count; i += 2 * kF32Lanes) {
+    most0 = step(i, most0);
+    most1 = step(i + kF32Lanes, most1);
+  }
+  for (; i < count; i += kF32Lanes) most0 = step(i, most0);
+  return hn::Max(most0, most1);
+}
+
 /// Sums of products in f64: lane j of part k is virtual lane k·kF64Lanes + j. Products of two f32
 /// are exact in f64, so a fused multiply-add rounds where a separate addition would.
 struct ProductLanes {
@@ -58,70 +92,65 @@ struct ProductLanes {
   HWY_INLINE ProductLanes() {
     for (VD& p : part) p = hn::Zero(F64());
   }
-  template <std::size_t kPart>
-  HWY_INLINE void add(VD a, VD b) {
-    part[kPart] = hn::MulAdd(a, b, part[kPart]);
-  }
   HWY_INLINE void store(rd::Sums::Lanes& to) const {
     for (std::size_t k = 0; k < kParts; ++k) hn::StoreU(part[k], F64(), to.data() + k * kF64Lanes);
   }
 };
 
-template <std::size_t kHalf>
-HWY_INLINE VD Widen(VF v) {
-  const hn::Half<F32> half;
-  if constexpr (kHalf == 0) {
-    return hn::PromoteTo(F64(), hn::LowerHalf(half, v));
-  } else {
-    return hn::PromoteTo(F64(), hn::UpperHalf(half, v));
-  }
-}
-
 struct Accumulators {
   ProductLanes d2, x2, y2, xy;
-  VI most;
 
   // Spelled out, because an implicit constructor is not compiled for the target.
-  HWY_INLINE Accumulators() : d2(), x2(), y2(), xy(), most(hn::Zero(I32())) {}
+  HWY_INLINE Accumulators() : d2(), x2(), y2(), xy() {}
 
-  /// Values i … i + kF32Lanes − 1, where i mod 8 is kAt.
-  template <std::size_t kAt>
-  HWY_INLINE void add(VF x, VF y) {
-    const VF d = hn::Sub(x, y);
-    most = hn::Max(most, hn::And(hn::BitCast(I32(), d), hn::Set(I32(), 0x7FFFFFFF)));
-    add_half<kAt / kF64Lanes % kParts, 0>(d, x, y);
-    add_half<(kAt / kF64Lanes + 1) % kParts, 1>(d, x, y);
-  }
-
- private:
-  template <std::size_t kPart, std::size_t kHalf>
-  HWY_INLINE void add_half(VF d, VF x, VF y) {
-    const VD dd = Widen<kHalf>(d), xd = Widen<kHalf>(x), yd = Widen<kHalf>(y);
-    d2.template add<kPart>(dd, dd);
-    x2.template add<kPart>(xd, xd);
-    y2.template add<kPart>(yd, yd);
-    xy.template add<kPart>(xd, yd);
+  HWY_INLINE void add(const float* d, const float* x, const float* y, std::size_t count) {
+    const hn::Rebind<float, F64> df;
+    for (std::size_t i = 0; i < count; i += rd::kLanes) {
+      for (std::size_t k = 0; k < kParts; ++k) {
+        const std::size_t j = i + k * kF64Lanes;
+        const VD dd = hn::PromoteTo(F64(), hn::LoadU(df, d + j));
+        const VD xd = hn::PromoteTo(F64(), hn::LoadU(df, x + j));
+        const VD yd = hn::PromoteTo(F64(), hn::LoadU(df, y + j));
+        d2.part[k] = hn::MulAdd(dd, dd, d2.part[k]);
+        x2.part[k] = hn::MulAdd(xd, xd, x2.part[k]);
+        y2.part[k] = hn::MulAdd(yd, yd, y2.part[k]);
+        xy.part[k] = hn::MulAdd(xd, yd, xy.part[k]);
+      }
+    }
   }
 };
+
+/// Hardware fetches ahead within a page; across its end this does. A few tiles, so that the bytes
+/// are there when they are wanted.
+template <StoredFloat kType>
+HWY_INLINE void FetchAhead(const void* data, std::size_t at) {
+  constexpr std::size_t kAhead = 2048, kLine = 64;
+  const char* from = static_cast<const char*>(data) + at * bytes_of(kType) + kAhead;
+  for (std::size_t i = 0; i < kTile * bytes_of(kType); i += kLine) hwy::Prefetch(from + i);
+}
 
 template <StoredFloat kX, StoredFloat kY>
 rd::Sums SumsOf(const void* x, const void* y, std::size_t count) {
   constexpr std::size_t kStep = HWY_MAX(kF32Lanes, rd::kLanes);
   const std::size_t whole = count - count % kStep;
+  HWY_ALIGN float xs[kTile], ys[kTile], ds[kTile];
   Accumulators a;
-  for (std::size_t i = 0; i < whole; i += kStep) {
-    a.template add<0>(LoadValues<kX>(x, i), LoadValues<kY>(y, i));
-    if constexpr (kF32Lanes < rd::kLanes) {
-      constexpr std::size_t kNext = kF32Lanes;
-      a.template add<kNext>(LoadValues<kX>(x, i + kNext), LoadValues<kY>(y, i + kNext));
-    }
+  VI most = hn::Zero(I32());
+  for (std::size_t at = 0; at < whole; at += kTile) {
+    const std::size_t n = HWY_MIN(kTile, whole - at);
+    FetchAhead<kX>(x, at);
+    FetchAhead<kY>(y, at);
+    const float* xf = Widened<kX>(x, at, n, xs);
+    const float* yf = Widened<kY>(y, at, n, ys);
+    most = Differences(xf, yf, n, ds, most);
+    a.add(ds, xf, yf, n);
   }
   rd::Sums sums;
   a.d2.store(sums.d2);
   a.x2.store(sums.x2);
   a.y2.store(sums.y2);
   a.xy.store(sums.xy);
-  sums.most_bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(I32(), a.most)));
+  sums.most_bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(I32(), most)));
   rd::add_values<kX, kY>(x, y, whole, count, sums);
   return sums;
 }
