@@ -250,6 +250,19 @@ class Files(Case):
         self.assertIn("layer-0/embedding.bin", record["stale_files"])
         self.assertNotIn("lm_head.bin", record["stale_files"])
 
+    def test_a_disk_that_is_full(self):
+        """A limit on the size of files stands for it: no manifest vouches for what was written, and nothing is half."""
+        out = self.folder / "full"
+        line = f"ulimit -f 1; exec '{REFUTE}' trace '{self.folder}/llama' --tokens {WORDS} --save-tensor all -o '{out}'"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("cannot be written", done.stderr)
+        written = files_of(out)
+        self.assertNotIn("manifest.json", written)
+        for path, data in written.items():
+            self.assertTrue(path.endswith(".bin"), path)
+            self.assertEqual(len(data), 12 + 4 * struct.unpack("<I", data[8:12])[0], path)
+
     def test_nan_bits_and_their_first_stage(self):
         def poison(weights, _):
             shape, dtype, data, values = weights["model.layers.1.mlp.up_proj.weight"]
