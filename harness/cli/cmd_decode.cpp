@@ -56,6 +56,12 @@ Result<Shortfall, Refusal> shortfall_of(const Arguments& a) {
                   "--allow-fallback runs naive attention on the CPU instead and says so"}};
 }
 
+std::vector<std::uint32_t> tokens_of(const DecodeReport& r) {
+  std::vector<std::uint32_t> tokens;
+  for (const DecodeStep& step : r.steps) tokens.push_back(step.token());
+  return tokens;
+}
+
 Value step_value(const DecodeStep& step) {
   Value top = Value::List{};
   for (const forward::Candidate& c : step.top) {
@@ -83,6 +89,7 @@ Value report_value(const DecodeReport& r, const ModelRun& run, const Shortfall& 
   }
   record.set("prompt", prompt);
   record.set("tokens", tokens);
+  if (run.tokenizer) record.set("text", decode(*run.tokenizer, tokens_of(r)));
   record.set("stopped", to_string(r.end));
   record.set("steps", steps);
   return record;
@@ -98,6 +105,9 @@ std::string report_text(const DecodeReport& r, const ModelRun& run) {
     for (const forward::Candidate& c : step.top)
       text += fmt::format(" {}:{:.5g}", c.token, c.logit);
     text += '\n';
+  }
+  if (run.tokenizer) {
+    text += fmt::format("text   {}\n", tensor::printable(decode(*run.tokenizer, tokens_of(r))));
   }
   return text + fmt::format("{} tokens, stopped by {}\n", r.steps.size(), to_string(r.end));
 }

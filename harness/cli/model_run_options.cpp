@@ -9,7 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "harness/forward/prompt.hpp"
+#include "harness/forward/model_tokenizer.hpp"
 #include "harness/instruments/parity.hpp"
 #include "harness/json/json.hpp"
 #include "harness/model/near_miss.hpp"
@@ -105,7 +105,13 @@ Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
   options.threads = o.jobs != 0 ? o.jobs : std::max(1u, std::thread::hardware_concurrency());
   auto model = forward::DecoderModel::open(o.model, options);
   if (!model) return Refusal{ExitCode::usage, "bad-model", model.error()};
-  auto tokens = o.prompt.empty() ? parse_tokens(o.tokens) : tokenize(*model, o.prompt);
+  std::optional<tokenizer::BpeTables> tokenizer;
+  if (!o.prompt.empty()) {
+    auto read = forward::tokenizer_of(*model);
+    if (!read) return Refusal{ExitCode::usage, "no-tokenizer", read.error()};
+    tokenizer = *std::move(read);
+  }
+  auto tokens = tokenizer ? encode(*tokenizer, o.prompt) : parse_tokens(o.tokens);
   if (!tokens) return bad_option(tokens.error());
   const auto path = path_of(o, *model);
   if (!path) return bad_option(path.error());
@@ -114,7 +120,7 @@ Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
     const bool finding = refusal->code == "unsupported-head-dim";
     return Refusal{finding ? ExitCode::findings : ExitCode::usage, refusal->code, refusal->error};
   }
-  return ModelRun{*std::move(model), *std::move(tokens), *path};
+  return ModelRun{*std::move(model), *std::move(tokens), *path, std::move(tokenizer)};
 }
 
 int print_refusal(const Refusal& refusal, bool json) {

@@ -11,6 +11,7 @@
 #include "harness/model/exit_code.hpp"
 #include "harness/model/result.hpp"
 #include "harness/model/value.hpp"
+#include "harness/tokenizer/bpe.hpp"
 
 namespace CLI {
 class App;
@@ -36,6 +37,7 @@ struct ModelRun {
   forward::DecoderModel model;
   std::vector<std::uint32_t> tokens;
   forward::ExecutionPath path;
+  std::optional<tokenizer::BpeTables> tokenizer;  ///< where the prompt was a text
 };
 
 /// Why a command does not run: printed on stderr, and with --json as a record on stdout too.

@@ -434,6 +434,10 @@ class Decoding(Case):
             code, out, err = run("decode", model, "--prompt", "it's", "--max-tokens", "1", "--json")
             self.assertEqual(code, 0, err)
             self.assertEqual(json.loads(out)["prompt"], golden[name][at])
+            words = {i: word for word, i in json.loads((data / f"{name}.json").read_text())["model"]["vocab"].items()}
+            word = words.get(json.loads(out)["tokens"][0], "\ufffd")
+            if word.isascii() or word == "\ufffd":
+                self.assertEqual(json.loads(out)["text"], word)
         self.refused("decode", self.folder / "llama.gguf", "--prompt", "the fox", words=["tokenizer.ggml.model"])
         self.refused("decode", model, words=["--tokens", "--prompt"])
         self.refused("decode", model, "--tokens", "1", "--prompt", "x")

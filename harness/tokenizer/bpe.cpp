@@ -136,4 +136,29 @@ Result<std::vector<std::uint32_t>> encode(const BpeTables& t, std::string_view t
   return out;
 }
 
+std::string decode(const BpeTables& t, std::span<const std::uint32_t> tokens) {
+  std::unordered_map<std::uint32_t, std::string_view> words, added;
+  for (const auto& [word, id] : t.vocab) words.emplace(id, word);
+  for (const auto& [word, id] : t.added) added.emplace(id, word);
+  std::unordered_map<std::string_view, char> bytes;
+  for (unsigned b = 0; b < 256; ++b) bytes.emplace(printable_bytes()[b], static_cast<char>(b));
+  std::string text;
+  for (const std::uint32_t token : tokens) {
+    if (const auto at = added.find(token); at != added.end()) {
+      text += at->second;
+      continue;
+    }
+    const auto word = words.find(token);
+    if (word == words.end()) text += "\xEF\xBF\xBD";
+    const std::string_view letters = word == words.end() ? "" : word->second;
+    for (std::size_t i = 0; i < letters.size();) {
+      const std::size_t size = code_point(letters, i).bytes;
+      const auto byte = bytes.find(letters.substr(i, size));
+      text += byte == bytes.end() ? '?' : byte->second;
+      i += size;
+    }
+  }
+  return text;
+}
+
 }  // namespace refute::tokenizer

@@ -5,6 +5,7 @@
 // metadata. Text goes in, token ids come out; a tokenizer of another kind is refused by name.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,5 +38,9 @@ Result<BpeTables> bpe_from_gguf(const tensor::Metadata& metadata);
 /// An error for text that is not UTF-8, that may have to be normalised where the tokenizer wants
 /// that, or whose bytes the vocabulary does not have.
 Result<std::vector<std::uint32_t>> encode(const BpeTables& tables, std::string_view text);
+
+/// The bytes of tokens: UTF-8 where the model says something readable, else whatever it says. A
+/// token that the vocabulary does not have is U+FFFD.
+std::string decode(const BpeTables& tables, std::span<const std::uint32_t> tokens);
 
 }  // namespace refute::tokenizer

@@ -84,13 +84,17 @@ Result<BpeTables> bpe_from_gguf(const Metadata& metadata) {
   tables.pattern = *pattern;
   tables.whole_pieces_first = *pattern == Pattern::llama3;
   const std::vector<std::int32_t> types = token_types(metadata);
+  bool readable = true;
   for_each_text(*tokens, [&](std::uint32_t id, std::string text) {
+    readable = readable && tensor::is_utf8(text);
     const std::int32_t type = id < types.size() ? types[id] : 1;
     if ((type == kControl || type == kUserDefined) && !text.empty()) {
       tables.added.emplace_back(text, id);
     }
     tables.vocab.emplace(std::move(text), id);
   });
+  // What is read letter by letter later has to be made of letters.
+  if (!readable) return refused("a token is not UTF-8");
   for_each_text(*merges, [&](std::uint32_t rank, std::string text) {
     tables.merges.emplace(std::move(text), rank);
   });

@@ -97,6 +97,20 @@ TEST_CASE("texts become the tokens that the reference implementation makes of th
   }
 }
 
+TEST_CASE("tokens give their text back, to the byte") {
+  const Value golden = read_json("encodings.json");
+  for (const auto& [name, pre] : kTokenizers) {
+    const BpeTables tables = tables_of(read_json(std::string(name) + ".json"));
+    for (const Value& sample : *golden.find("texts")->as_list()) {
+      const auto tokens = encode(tables, *sample.as_string());
+      if (!tokens) continue;
+      const auto own = std::span(*tokens).subspan(tables.before.size());
+      REQUIRE(decode(tables, own) == *sample.as_string());
+    }
+    CHECK(decode(tables, std::vector<std::uint32_t>{1'000'000}) == "\xEF\xBF\xBD");
+  }
+}
+
 TEST_CASE("pieces are the whole text") {
   const std::string text = "It's 12345  spaces\r\n\n and\t'tabs' \u00e9\u4f60 ... ";
   for (const Pattern pattern : {Pattern::gpt2, Pattern::llama3, Pattern::qwen2}) {
@@ -138,6 +152,9 @@ TEST_CASE("a tokenizer of another kind is refused by name") {
   CHECK_FALSE(bpe_from_gguf({}));
   auto gguf = as_gguf(tables_of(good), "deepseek-llm");
   CHECK_FALSE(bpe_from_gguf(gguf));
+  BpeTables broken = tables_of(good);
+  broken.vocab.emplace("<|\xe4|>", static_cast<std::uint32_t>(broken.vocab.size()));
+  CHECK_FALSE(bpe_from_gguf(as_gguf(broken, "llama-bpe")));
   gguf = as_gguf(tables_of(good), "qwen2");
   gguf[0].second.value = std::string("llama");
   CHECK_FALSE(bpe_from_gguf(gguf));

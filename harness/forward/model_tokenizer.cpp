@@ -1,4 +1,4 @@
-#include "harness/forward/prompt.hpp"
+#include "harness/forward/model_tokenizer.hpp"
 
 #include <filesystem>
 #include <string>
@@ -6,7 +6,6 @@
 #include "harness/forward/decoder_layout.hpp"
 #include "harness/json/json.hpp"
 #include "harness/tensor/mapped_file.hpp"
-#include "harness/tokenizer/bpe.hpp"
 
 namespace refute::forward {
 namespace {
@@ -14,7 +13,10 @@ namespace {
 // Vocabularies of 250,000 words, with their merges as pairs.
 constexpr json::Bounds kBounds = {.bytes = 256u << 20, .depth = 32, .nodes = 8'000'000};
 
-Result<tokenizer::BpeTables> read_tables(const DecoderLayout& layout) {
+}  // namespace
+
+Result<tokenizer::BpeTables> tokenizer_of(const DecoderModel& model) {
+  const DecoderLayout& layout = model.layout();
   if (layout.config_path.empty()) {
     auto tables = tokenizer::bpe_from_gguf(layout.file.metadata());
     if (tables) return tables;
@@ -29,14 +31,6 @@ Result<tokenizer::BpeTables> read_tables(const DecoderLayout& layout) {
   const auto json = json::parse(text, kBounds);
   if (!json) return Error{path + ": " + json.error().what, json.error().hint};
   return tokenizer::bpe_from_hf(*json);
-}
-
-}  // namespace
-
-Result<std::vector<std::uint32_t>> tokenize(const DecoderModel& model, std::string_view text) {
-  const auto tables = read_tables(model.layout());
-  if (!tables) return tables.error();
-  return encode(*tables, text);
 }
 
 }  // namespace refute::forward
