@@ -160,7 +160,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kDecodeCommand;
 const Command kDecodeCommand = {
     "decode",
-    "Decodes greedily, with the five most likely tokens of each step and the margin between them.",
+    "Decode greedily, with the five most likely tokens of each step and the margin between them.",
     "  refute decode tiny.gguf --tokens 1,5,9 --max-tokens 8\n"
     "  refute decode model/ --prompt 'The capital of' --max-tokens 4\n"
     "  refute decode model/ --tokens 1,5,9 --path fast --attn flash2 --json",

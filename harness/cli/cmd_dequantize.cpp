@@ -100,7 +100,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kDequantizeCommand;
 const Command kDequantizeCommand = {
     "dequantize",
-    "Writes a model's tensors as plain floats.",
+    "Write a model's tensors as plain floats.",
     "  refute dequantize model.q4_k.gguf\n"
     "  refute dequantize model-fp8.safetensors -o weights.npz\n"
     "  refute dequantize model.gguf --dtype bf16 -o model.safetensors",

@@ -81,7 +81,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kDiffCommand;
 const Command kDiffCommand = {
     "diff",
-    "Says what quantisation cost a model, tensor by tensor, and whether any of it is a bug.",
+    "Say what quantisation cost a model, tensor by tensor, and whether any of it is a bug.",
     "  refute diff model.safetensors model-q4_k.gguf --quant-roundtrip\n"
     "  refute diff model.safetensors --as q8_0 --top 10\n"
     "  refute diff a.gguf b.gguf --json | jq -r '.[] | [.tensor, .rmse, .band_verdict] | @tsv'\n"

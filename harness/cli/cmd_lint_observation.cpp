@@ -123,7 +123,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kLintObservationCommand;
 const Command kLintObservationCommand = {
     "lint-observation",
-    "Judges what a run printed: a captured JSON body, by the published claims about it.",
+    "Judge what a run printed: a captured JSON body, by the published claims about it.",
     "  refute parity --dtype bf16 --json | refute lint-observation -\n"
     "  refute lint-observation body.json --kind parity --kind provenance\n"
     "  refute lint-observation error.json --kind head_dim_error --json",

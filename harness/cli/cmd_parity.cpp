@@ -222,7 +222,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kParityCommand;
 const Command kParityCommand = {
     "parity",
-    "Measures how far one attention kernel is from another, and from the exact result.",
+    "Measure how far one attention kernel is from another, and from the exact result.",
     "  refute parity --impl flash2 --ref naive --seq-q 1024 --dtype bf16 --causal\n"
     "  refute parity --seq-q 1 --seq-kv 4000 --heads 8 --kv-heads 2 --json\n"
     "  refute parity --device cuda --allow-fallback --json | refute lint-observation -\n"

@@ -101,7 +101,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kPowerCommand;
 const Command kPowerCommand = {
     "power",
-    "Measures what acceptance rules are worth: wrong kernels that they pass, correct ones that "
+    "Measure what acceptance rules are worth: wrong kernels that they pass, correct ones that "
     "they "
     "refuse.",
     "  refute power                          all ops, 40 seeds\n"

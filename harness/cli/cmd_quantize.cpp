@@ -183,7 +183,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kQuantizeCommand;
 const Command kQuantizeCommand = {
     "quantize",
-    "Quantises the weights of a model file to FP8, NF4 or one of ggml's formats.",
+    "Quantise the weights of a model file to FP8, NF4 or one of ggml's formats.",
     "  refute quantize model.safetensors --format q4_k\n"
     "  refute quantize model/ --format fp8-e4m3 --scale block -o model-fp8.safetensors\n"
     "  refute quantize model.gguf --format nf4 --keep '*.ffn_down.*'",

@@ -150,7 +150,7 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kTraceCommand;
 const Command kTraceCommand = {
     "trace",
-    "Writes the outputs of chosen stages of one forward pass, with a manifest of what ran.",
+    "Write the outputs of chosen stages of one forward pass, with a manifest of what ran.",
     "  refute trace tiny.gguf --tokens 1,5,9 --save-tensor all\n"
     "  refute trace model/ --tokens 1,5,9 --save-tensor attn_norm,ffn_gate --layers 3..5 -o good\n"
     "  refute trace model/ --tokens 1,5,9 --save-tensor lm_head --path fast --attn flash2",

@@ -288,6 +288,44 @@ TEST_CASE("inputs that are read wrongly are named") {
   CHECK(only_name(name_fault(misread(transpose_values), kTile)) == "values_transposed");
 }
 
+namespace {
+
+/// Σ over the keys that are seen, divided by Σ over all: the mask comes after the softmax.
+std::vector<float> masked_late(const KernelShape& s, const KernelInputs& in) {
+  const std::size_t d = s.head_dim;
+  std::vector<float> out(in.a.size());
+  for (std::size_t r = 0; r < s.rows(); ++r) {
+    const std::size_t head = r / s.seq_q, end = r % s.seq_q + 1 + s.seq_kv;
+    const std::size_t shared =
+        (head / s.heads_q * s.heads_kv + head % s.heads_q / (s.heads_q / s.heads_kv)) * s.seq_kv *
+        d;
+    const std::size_t seen = !s.causal ? s.seq_kv : end > s.seq_q ? end - s.seq_q : 0;
+    std::vector<double> score(s.seq_kv), sum(d);
+    double most = -1e300, total = 0;
+    for (std::size_t j = 0; j < s.seq_kv; ++j) {
+      for (std::size_t x = 0; x < d; ++x) {
+        score[j] += static_cast<double>(in.a[r * d + x]) * in.b[shared + j * d + x];
+      }
+      most = std::max(most, score[j] *= s.scale());
+    }
+    for (std::size_t j = 0; j < s.seq_kv; ++j) {
+      const double p = std::exp(score[j] - most);
+      total += p;
+      for (std::size_t x = 0; x < d && j < seen; ++x) sum[x] += p * in.c[shared + j * d + x];
+    }
+    for (std::size_t x = 0; x < d; ++x) {
+      out[r * d + x] = mutants::stored(s.storage, static_cast<float>(sum[x] / total));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a mask that comes after the softmax is named") {
+  CHECK(only_name(name_fault(observations(bf16, 2, masked_late), kTile)) == "mask_after_softmax");
+}
+
 TEST_CASE("faults at a tile's edge are found with another tile") {
   const auto names = name_fault(observations(bf16, 9, mutant("skips_tile_start")), 48);
   REQUIRE(only_name(names) == "skips_tile_start");

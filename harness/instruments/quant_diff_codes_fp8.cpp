@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "harness/instruments/quant_diff_faults.hpp"
 #include "kernels/fp8.hpp"
@@ -49,46 +50,93 @@ struct ScaleGrid {
   std::size_t block(std::size_t index) const {
     return index / cols / block_rows * across + index % cols / block_cols;
   }
+  /// Values from here to the end of the run that the scale serves.
+  std::size_t left_of_run(std::size_t index) const {
+    const std::size_t col = index % cols;
+    return std::min(cols, (col / block_cols + 1) * block_cols) - col;
+  }
   std::size_t element(std::size_t index) const {
     const std::size_t width = std::min(block_cols, cols);
     return index / cols % block_rows * width + index % cols % block_cols;
   }
 };
 
+/// Between which quotients x/scale a code is the nearest one, by code. Nothing lies in the cells of
+/// NaN, of infinity and of the largest values, which are open: these get a closer look.
+struct Cells {
+  std::array<float, 256> low, high;
+};
+
+Cells cells_of(Fp8Format format, std::span<const float> levels) {
+  Cells cells;
+  for (std::size_t c = 0; c < 256; ++c) {
+    const auto code = static_cast<std::uint8_t>(c);
+    float value = 0;
+    kernels::cpu_scalar::fp8_decode({&code, 1}, {&value, 1}, format);
+    const auto [begin, end] = std::ranges::equal_range(levels, value);
+    const bool inner = std::isfinite(value) && begin != levels.begin() && end != levels.end();
+    cells.low[c] = inner ? 0.5f * (value + *(begin - 1)) : 1.0f;
+    cells.high[c] = inner ? 0.5f * (value + *end) : -1.0f;
+  }
+  return cells;
+}
+
+/// Everything that one value is held to.
+class Fp8Examiner {
+ public:
+  Fp8Examiner(const tensor::ModelTensor& other, const tensor::ScaledFp8& type)
+      : grid_(other, type),
+        bound_(bound_of(type.format)),
+        levels_(levels_of(type.format)),
+        cells_(cells_of(type.format, levels_)) {}
+
+  const ScaleGrid& grid() const { return grid_; }
+  const Cells& cells() const { return cells_; }
+
+  void examine(std::size_t index, float x, float y, float scale, CodeCheck& check) const {
+    CodeFault fault{.index = index,
+                    .block = grid_.block(index),
+                    .element = grid_.element(index),
+                    .reference = x,
+                    .value = y,
+                    .error = std::fabs(x - y),
+                    .limit = (bound_.relative * std::fabs(x) + bound_.least * scale) * kRoundings};
+    if (!(fault.error <= fault.limit)) note_over_bound(check, fault);
+    if (!(scale > 0)) return;
+    const float beyond = beyond_middle(levels_, x / scale, y / scale) * scale;
+    const float slack = std::fabs(x) * 0x1p-20f;
+    if (beyond <= slack) return;
+    fault.limit = std::max(0.0f, fault.error - beyond + slack);
+    note_not_nearest(check, fault);
+  }
+
+ private:
+  ScaleGrid grid_;
+  Fp8Bound bound_;
+  std::vector<float> levels_;
+  Cells cells_;
+};
+
 }  // namespace
 
 CodeCheck check_fp8(const tensor::ModelTensor& other, const tensor::ScaledFp8& type,
                     std::size_t first, std::span<const float> x, std::span<const float> y) {
-  const std::vector<float> levels = levels_of(type.format);
-  const Fp8Bound bound = bound_of(type.format);
-  const ScaleGrid grid(other, type);
+  const Fp8Examiner examiner(other, type);
+  const ScaleGrid& grid = examiner.grid();
+  const Cells& cells = examiner.cells();
+  const auto* codes = reinterpret_cast<const std::uint8_t*>(other.bytes.data()) + first;
   CodeCheck check{.elements = x.size()};
-  std::size_t block = static_cast<std::size_t>(-1);
-  float scale = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const std::size_t of = grid.block(first + i);
-    if (of != block) {
-      block = of;
-      scale = companion_value(other.scales, block);
-      ++check.blocks;
+  for (std::size_t i = 0; i < x.size();) {
+    const std::size_t end = i + std::min(x.size() - i, grid.left_of_run(first + i));
+    const float scale = companion_value(other.scales, grid.block(first + i));
+    const float inverse = 1 / scale;
+    check.blocks += grid.element(first + i) == 0;
+    for (; i < end; ++i) {
+      const float quotient = x[i] * inverse;
+      const std::uint8_t code = codes[i];
+      if (quotient > cells.low[code] && quotient < cells.high[code]) continue;
+      examiner.examine(first + i, x[i], y[i], scale, check);
     }
-    const float error = std::fabs(x[i] - y[i]);
-    // A code is within half its own step, which is a sixteenth or an eighth of it at most.
-    if (error <= 0.5f * bound.relative * std::fabs(y[i])) continue;
-    CodeFault fault{.index = first + i,
-                    .block = block,
-                    .element = grid.element(first + i),
-                    .reference = x[i],
-                    .value = y[i],
-                    .error = error,
-                    .limit = (bound.relative * std::fabs(x[i]) + bound.least * scale) * kRoundings};
-    if (!(error <= fault.limit)) note_over_bound(check, fault);
-    if (!(scale > 0)) continue;
-    const float beyond = beyond_middle(levels, x[i] / scale, y[i] / scale) * scale;
-    const float slack = std::fabs(x[i]) * 0x1p-20f;
-    if (beyond <= slack) continue;
-    fault.limit = std::max(0.0f, error - beyond + slack);
-    note_not_nearest(check, fault);
   }
   return check;
 }

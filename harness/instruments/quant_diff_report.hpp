@@ -11,10 +11,10 @@
 namespace refute::instruments {
 
 struct DiffReportOptions {
-  std::size_t top = 0;           ///< so many rows, and every one with a finding; 0: all
-  bool color = false;            ///< text only
-  std::string reference, other;  ///< as the user named them
-  std::string picture;           ///< path of the SVG, for Markdown to show; may be empty
+  std::size_t top = 0;                     ///< so many rows, and every one with a finding; 0: all
+  bool color = false;                      ///< text only
+  std::string reference = {}, other = {};  ///< as the user named them
+  std::string picture = {};                ///< path of the SVG, for Markdown to show; may be empty
 };
 
 /// The rows that are shown, in their order.

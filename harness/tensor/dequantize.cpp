@@ -147,7 +147,7 @@ std::optional<Error> dequantize(const ModelTensor& tensor, std::size_t first,
   [[maybe_unused]] const std::size_t block = values_per_block(tensor.type);
   assert(first <= tensor.count && out.size() <= tensor.count - first);
   assert(first % block == 0 && (out.size() % block == 0 || first + out.size() == tensor.count));
-  if (out.empty()) return std::nullopt;
+  if (out.empty() && has_values(tensor.type)) return std::nullopt;
   if (const auto* plain = std::get_if<DType>(&tensor.type)) {
     from_plain(*plain, tensor.bytes, first, out);
   } else if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&tensor.type)) {

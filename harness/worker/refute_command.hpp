@@ -19,9 +19,9 @@ struct CommandAnswer {
 std::string refute_program();
 
 /// Runs a program with this process's environment, changed as told ("NAME=value"). Each of its two
-/// streams may be kMostCommandBytes long. Throws JobError if it cannot be started, SubjectFailure if it
-/// says more or takes longer than `time_limit_s`; a status that is not 0 is an answer like any
-/// other.
+/// streams may be kMostCommandBytes long. Throws JobError if it cannot be started, SubjectFailure
+/// if it says more or takes longer than `time_limit_s`; a status that is not 0 is an answer like
+/// any other.
 CommandAnswer run_command(const std::string& program, const std::vector<std::string>& arguments,
                           const std::vector<std::string>& environment, double time_limit_s);
 
