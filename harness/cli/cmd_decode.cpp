@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -55,6 +56,12 @@ Result<Shortfall, Refusal> shortfall_of(const Arguments& a) {
                   "--allow-fallback runs naive attention on the CPU instead and says so"}};
 }
 
+std::vector<std::uint32_t> tokens_of(const DecodeReport& r) {
+  std::vector<std::uint32_t> tokens;
+  for (const DecodeStep& step : r.steps) tokens.push_back(step.token());
+  return tokens;
+}
+
 Value step_value(const DecodeStep& step) {
   Value top = Value::List{};
   for (const forward::Candidate& c : step.top) {
@@ -82,6 +89,7 @@ Value report_value(const DecodeReport& r, const ModelRun& run, const Shortfall& 
   }
   record.set("prompt", prompt);
   record.set("tokens", tokens);
+  if (run.tokenizer) record.set("text", decode(*run.tokenizer, tokens_of(r)));
   record.set("stopped", to_string(r.end));
   record.set("steps", steps);
   return record;
@@ -98,7 +106,17 @@ std::string report_text(const DecodeReport& r, const ModelRun& run) {
       text += fmt::format(" {}:{:.5g}", c.token, c.logit);
     text += '\n';
   }
+  if (run.tokenizer) {
+    text += fmt::format("text   {}\n", tensor::printable(decode(*run.tokenizer, tokens_of(r))));
+  }
   return text + fmt::format("{} tokens, stopped by {}\n", r.steps.size(), to_string(r.end));
+}
+
+std::optional<Error> refuse_prompt(const ModelRun& run, std::size_t positions) {
+  const forward::DecoderConfig& c = run.model.config();
+  if (auto error = forward::refuse_tokens(c, run.tokens, positions)) return error;
+  return forward::refuse_size(c, run.path.attention, run.tokens.size(), positions,
+                              forward::physical_memory_bytes());
 }
 
 int run_command(const Arguments& a) {
@@ -108,8 +126,7 @@ int run_command(const Arguments& a) {
   // First as it was asked for: what flash2 refuses is refused, whatever would run in its place.
   auto run = open_model_run(a.run);
   if (!run) return print_refusal(run.error(), json);
-  const auto error =
-      forward::refuse_tokens(run->model.config(), run->tokens, run->tokens.size() + a.max_tokens);
+  const auto error = refuse_prompt(*run, run->tokens.size() + a.max_tokens);
   if (error) return print_refusal({ExitCode::usage, "bad-tokens", *error}, json);
   if (shortfall->fallback != Fallback::none) {
     run->path.attention = forward::AttentionKernel::naive;
@@ -145,6 +162,7 @@ const Command kDecodeCommand = {
     "decode",
     "Decode greedily, with the five most likely tokens of each step and the margin between them.",
     "  refute decode tiny.gguf --tokens 1,5,9 --max-tokens 8\n"
+    "  refute decode model/ --prompt 'The capital of' --max-tokens 4\n"
     "  refute decode model/ --tokens 1,5,9 --path fast --attn flash2 --json",
     attach,
 };

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "harness/forward/model_tokenizer.hpp"
 #include "harness/instruments/parity.hpp"
 #include "harness/json/json.hpp"
 #include "harness/model/near_miss.hpp"
@@ -55,7 +56,9 @@ Refusal bad_option(const Error& error) {
 void add_model_run_options(CLI::App& app, ModelRunOptions& o) {
   app.add_option("MODEL", o.model, "GGUF file, or folder with config.json and safetensors")
       ->required();
-  app.add_option("--tokens", o.tokens, "token ids: 1,2,3")->required();
+  CLI::Option* tokens = app.add_option("--tokens", o.tokens, "token ids: 1,2,3");
+  app.add_option("--prompt", o.prompt, "text, by the tokenizer that came with the model")
+      ->excludes(tokens);
   app.add_option("--path", o.path,
                  "reference, reference-dequant, fast; auto is the reference that fits the weights")
       ->capture_default_str();
@@ -94,13 +97,22 @@ Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
   if (o.format != "text" && o.format != "json") {
     return bad_option({"--format wants text or json", ""});
   }
-  auto tokens = parse_tokens(o.tokens);
-  if (!tokens) return bad_option(tokens.error());
+  if (o.tokens.empty() == o.prompt.empty()) {
+    return bad_option({"there is nothing to run on", "give --tokens 1,2,3 or --prompt TEXT"});
+  }
   forward::DecoderOptions options;
   options.resident_bytes = static_cast<std::size_t>(o.memory_mib) << 20;
   options.threads = o.jobs != 0 ? o.jobs : std::max(1u, std::thread::hardware_concurrency());
   auto model = forward::DecoderModel::open(o.model, options);
   if (!model) return Refusal{ExitCode::usage, "bad-model", model.error()};
+  std::optional<tokenizer::BpeTables> tokenizer;
+  if (!o.prompt.empty()) {
+    auto read = forward::tokenizer_of(*model);
+    if (!read) return Refusal{ExitCode::usage, "no-tokenizer", read.error()};
+    tokenizer = *std::move(read);
+  }
+  auto tokens = tokenizer ? encode(*tokenizer, o.prompt) : parse_tokens(o.tokens);
+  if (!tokens) return bad_option(tokens.error());
   const auto path = path_of(o, *model);
   if (!path) return bad_option(path.error());
   if (const auto refusal = forward::refuse_path(*path, *model)) {
@@ -108,7 +120,7 @@ Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
     const bool finding = refusal->code == "unsupported-head-dim";
     return Refusal{finding ? ExitCode::findings : ExitCode::usage, refusal->code, refusal->error};
   }
-  return ModelRun{*std::move(model), *std::move(tokens), *path};
+  return ModelRun{*std::move(model), *std::move(tokens), *path, std::move(tokenizer)};
 }
 
 int print_refusal(const Refusal& refusal, bool json) {

@@ -11,6 +11,7 @@
 #include "harness/model/exit_code.hpp"
 #include "harness/model/result.hpp"
 #include "harness/model/value.hpp"
+#include "harness/tokenizer/bpe.hpp"
 
 namespace CLI {
 class App;
@@ -19,7 +20,7 @@ class App;
 namespace refute::cli {
 
 struct ModelRunOptions {
-  std::string model, tokens, path = "auto", attention = "naive", format = "text";
+  std::string model, tokens, prompt, path = "auto", attention = "naive", format = "text";
   unsigned jobs = 0;
   std::uint64_t memory_mib = 8192;
   bool json = false;
@@ -36,6 +37,7 @@ struct ModelRun {
   forward::DecoderModel model;
   std::vector<std::uint32_t> tokens;
   forward::ExecutionPath path;
+  std::optional<tokenizer::BpeTables> tokenizer;  ///< where the prompt was a text
 };
 
 /// Why a command does not run: printed on stderr, and with --json as a record on stdout too.

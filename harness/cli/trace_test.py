@@ -176,6 +176,14 @@ class Files(Case):
         self.assertEqual(files_of(first), files_of(second))
         self.assertGreater(len(files_of(first)), 50)
 
+    def test_fast_repeats_itself(self):
+        if not self.fast:
+            self.skipTest("OpenBLAS is not installed")
+        args = ("--save-tensor", "all", "--path", "fast", "--attn", "flash2", "-j", "2")
+        first, _, _ = self.trace("llama-flash", *args)
+        second, _, _ = self.trace("llama-flash", *args)
+        self.assertEqual(files_of(first), files_of(second))
+
     def test_manifest_describes_every_file(self):
         out, _, _ = self.trace("qwen2", "--save-tensor", "all")
         manifest = json.loads((out / "manifest.json").read_text())
@@ -241,6 +249,19 @@ class Files(Case):
         self.assertEqual([f["file"] for f in record["files"]], ["lm_head.bin"])
         self.assertIn("layer-0/embedding.bin", record["stale_files"])
         self.assertNotIn("lm_head.bin", record["stale_files"])
+
+    def test_a_disk_that_is_full(self):
+        """A limit on the size of files stands for it: no manifest vouches for what was written, and nothing is half."""
+        out = self.folder / "full"
+        line = f"ulimit -f 1; exec '{REFUTE}' trace '{self.folder}/llama' --tokens {WORDS} --save-tensor all -o '{out}'"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("cannot be written", done.stderr)
+        written = files_of(out)
+        self.assertNotIn("manifest.json", written)
+        for path, data in written.items():
+            self.assertTrue(path.endswith(".bin"), path)
+            self.assertEqual(len(data), 12 + 4 * struct.unpack("<I", data[8:12])[0], path)
 
     def test_nan_bits_and_their_first_stage(self):
         def poison(weights, _):
@@ -396,6 +417,30 @@ class Decoding(Case):
         self.assertNotIn("kernel_source", record)
         self.assertIn("no-gpu", err)
         self.decoded("llama", "--device", "tpu", status=2)
+
+    def test_prompt(self):
+        def with_vocab(weights, config):
+            config["vocab_size"] = 700
+            shape, dtype, data, values = weights["model.embed_tokens.weight"]
+            for name in ("model.embed_tokens.weight", "lm_head.weight"):
+                weights[name] = ([700, 32], "F32", (data * 12)[:700 * 128], [])
+        model = self.changed_model("llama", with_vocab)
+        self.refused("decode", model, "--prompt", "the fox", words=["tokenizer.json"])
+        data = ROOT / "fixtures" / "data" / "bpe"
+        golden = json.loads((data / "encodings.json").read_text())
+        at = golden["texts"].index("it's")
+        for name in ("gpt2", "llama3"):
+            (model / "tokenizer.json").write_bytes((data / f"{name}.json").read_bytes())
+            code, out, err = run("decode", model, "--prompt", "it's", "--max-tokens", "1", "--json")
+            self.assertEqual(code, 0, err)
+            self.assertEqual(json.loads(out)["prompt"], golden[name][at])
+            words = {i: word for word, i in json.loads((data / f"{name}.json").read_text())["model"]["vocab"].items()}
+            word = words.get(json.loads(out)["tokens"][0], "\ufffd")
+            if word.isascii() or word == "\ufffd":
+                self.assertEqual(json.loads(out)["text"], word)
+        self.refused("decode", self.folder / "llama.gguf", "--prompt", "the fox", words=["tokenizer.ggml.model"])
+        self.refused("decode", model, words=["--tokens", "--prompt"])
+        self.refused("decode", model, "--tokens", "1", "--prompt", "x")
 
     def test_end_token(self):
         first = self.decoded("llama")[0]["tokens"][1]

@@ -101,6 +101,9 @@ DecoderModel::~DecoderModel() = default;
 const DecoderConfig& DecoderModel::config() const {
   return state_->layout.config;
 }
+const DecoderLayout& DecoderModel::layout() const {
+  return state_->layout;
+}
 const std::string& DecoderModel::path() const {
   return state_->path;
 }

@@ -19,6 +19,8 @@
 
 namespace refute::forward {
 
+struct DecoderLayout;
+
 /// One layer's weights as f32; those that the model does not have are empty.
 class LayerWeights {
  public:
@@ -54,6 +56,7 @@ class DecoderModel {
   ~DecoderModel();
 
   const DecoderConfig& config() const;
+  const DecoderLayout& layout() const;  ///< where its weights are (decoder_layout.hpp)
   const std::string& path() const;
   std::string name() const;  ///< the file's or folder's own name
   const std::vector<double>& frequencies() const;

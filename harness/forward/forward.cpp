@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace refute::forward {
 
@@ -27,6 +28,31 @@ std::optional<Error> refuse_tokens(const DecoderConfig& c, std::span<const std::
                  "attention over a sliding window is not computed here"};
   }
   return std::nullopt;
+}
+
+std::optional<Error> refuse_size(const DecoderConfig& c, AttentionKernel attention,
+                                 std::size_t tokens, std::size_t positions, double available) {
+  double values = 2.0 * static_cast<double>(c.layers) * static_cast<double>(c.kv_width()) *
+                  static_cast<double>(positions);
+  for (const tensor::StageRow& row : tensor::kStages) {
+    if (!has_stage(row.stage, c, attention)) continue;
+    double size = 1;  // as a double, because a hostile product may not fit an integer
+    for (const std::size_t extent : stage_shape(row.stage, c, tokens, positions - tokens)) {
+      size *= static_cast<double>(extent);
+    }
+    values += size;
+  }
+  if (values * sizeof(float) <= available) return std::nullopt;
+  const bool naive = attention == AttentionKernel::naive;
+  return Error{
+      fmt::format("{} tokens need {:.0f} MiB besides the weights, more than there are", positions,
+                  values * sizeof(float) / (1 << 20)),
+      naive ? "take fewer tokens, or --attn flash2, which keeps no scores" : "take fewer tokens"};
+}
+
+double physical_memory_bytes() {
+  return static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
 Forward::Forward(const DecoderModel& model, const ExecutionPath& path, std::size_t capacity)

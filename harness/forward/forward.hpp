@@ -22,6 +22,13 @@ using Tap = std::function<std::optional<Error>(StageAt at, const std::vector<std
 std::optional<Error> refuse_tokens(const DecoderConfig& config,
                                    std::span<const std::uint32_t> tokens, std::size_t positions);
 
+/// Activations and keys and values that do not fit into `available` bytes: scores grow with the
+/// square of the tokens.
+std::optional<Error> refuse_size(const DecoderConfig& config, AttentionKernel attention,
+                                 std::size_t tokens, std::size_t positions, double available);
+/// Of this machine, used or not.
+double physical_memory_bytes();
+
 class Forward {
  public:
   /// Room for `capacity` tokens. The path has to be one that refuse_path() lets pass.

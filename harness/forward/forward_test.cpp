@@ -6,19 +6,15 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 
 #include "harness/catch.hpp"
-#include "harness/tensor/temp_folder_test.hpp"
+#include "harness/forward/top_candidates.hpp"
 
 namespace refute::forward {
 namespace {
 
-namespace fs = std::filesystem;
 using Floats = std::vector<float>;
 using Kept = std::map<std::pair<Stage, std::uint32_t>, Floats>;
 
@@ -233,6 +229,27 @@ TEST_CASE("tokens out of range, too many and none are refused") {
   window.sliding_window = 16;
   CHECK_FALSE(refuse_tokens(window, kTokens, 16));
   CHECK(refuse_tokens(window, kTokens, 17));
+}
+
+TEST_CASE("what does not fit into memory is refused, hostile sizes too") {
+  DecoderConfig c = open_model("llama").config();
+  CHECK_FALSE(refuse_size(c, AttentionKernel::naive, 7, 7, 1e6));
+  CHECK(refuse_size(c, AttentionKernel::naive, 7, 7, 1e3));
+  CHECK(refuse_size(c, AttentionKernel::naive, 100'000, 100'000, 1e9));
+  CHECK_FALSE(refuse_size(c, AttentionKernel::flash2, 100'000, 100'000, 1e9));
+  c.heads = c.kv_heads = c.head_dim = c.ffn = std::size_t{1} << 24;
+  CHECK(refuse_size(c, AttentionKernel::naive, 1'000'000, 1'000'000, 1e15));
+}
+
+TEST_CASE("candidates are in the order of their logits, ties by token, NaN last") {
+  const float nan = std::nanf("");
+  const Floats logits = {1.0f, nan, 3.0f, 3.0f, -2.0f, nan};
+  const auto top = top_candidates(logits, 5);
+  REQUIRE(top.size() == 5);
+  const std::vector<std::uint32_t> want = {2, 3, 0, 4, 1};
+  for (std::size_t i = 0; i < want.size(); ++i) CHECK(top[i].token == want[i]);
+  CHECK(top_candidates(logits, 100).size() == 6);
+  CHECK(top_candidates({}, 5).empty());
 }
 
 TEST_CASE("a path that cannot run as asked is refused by name") {

@@ -45,6 +45,10 @@ Result<std::vector<StageAt>> plan_trace(const DecoderModel& model, const TraceRe
   const DecoderConfig& c = model.config();
   if (const auto refusal = refuse_path(request.path, model)) return refusal->error;
   if (auto error = refuse_tokens(c, request.tokens, request.tokens.size())) return *error;
+  if (auto error = refuse_size(c, request.path.attention, request.tokens.size(),
+                               request.tokens.size(), physical_memory_bytes())) {
+    return *error;
+  }
   if (request.layers && request.layers->end > c.layers) {
     return Error{fmt::format("layers {}..{} reach beyond the model", request.layers->begin,
                              request.layers->end),
