@@ -1,0 +1,65 @@
+// What kernels/cuda is in a build without nvcc: every function says so, and computes nothing.
+
+#include "kernels/cuda/device.hpp"
+#include "kernels/cuda/fp8_cuda.hpp"
+#include "kernels/cuda/nf4_cuda.hpp"
+
+namespace refute::kernels::cuda {
+namespace {
+
+CudaStatus not_built() {
+  return {CudaError::not_built, false, "this build was made without nvcc and has no CUDA kernels"};
+}
+
+}  // namespace
+
+CudaAnswer<Device> query_device(std::optional<int>) {
+  return {not_built(), {}};
+}
+CudaAnswer<NumericFingerprint> numeric_fingerprint() {
+  return {not_built(), {}};
+}
+
+CudaStatus fp8_encode(std::span<const float>, std::span<std::uint8_t>, Fp8Mode) {
+  return not_built();
+}
+CudaStatus fp8_encode_f16(std::span<const std::uint16_t>, std::span<std::uint8_t>, Fp8Mode) {
+  return not_built();
+}
+CudaStatus fp8_encode_bf16(std::span<const std::uint16_t>, std::span<std::uint8_t>, Fp8Mode) {
+  return not_built();
+}
+CudaStatus fp8_encode_range(std::uint32_t, std::span<std::uint8_t>, Fp8Mode) {
+  return not_built();
+}
+CudaStatus fp8_decode(std::span<const std::uint8_t>, std::span<float>, Fp8Format) {
+  return not_built();
+}
+CudaAnswer<Fp8QuantizeResult> fp8_quantize(std::span<const float>, Fp8Layout, Fp8Mode,
+                                           std::span<std::uint8_t>, std::span<float>) {
+  return {not_built(), {}};
+}
+CudaAnswer<Fp8QuantizeResult> fp8_dequantize(std::span<const std::uint8_t>, std::span<const float>,
+                                             Fp8Layout, Fp8Format, std::span<float>) {
+  return {not_built(), {}};
+}
+CudaAnswer<std::optional<std::uint32_t>> fp8_differs_from_instruction(std::uint32_t,
+                                                                      std::span<const std::uint8_t>,
+                                                                      Fp8Format, bool) {
+  return {not_built(), std::nullopt};
+}
+
+CudaAnswer<Nf4Result> nf4_dequantize(std::span<const std::uint8_t>, std::span<const float>,
+                                     std::size_t, std::size_t, std::span<float>) {
+  return {not_built(), {}};
+}
+CudaAnswer<Nf4Result> nf4_dequantize_packed(std::span<const std::uint8_t>, std::size_t, std::size_t,
+                                            Nf4Layout, std::span<float>) {
+  return {not_built(), {}};
+}
+CudaAnswer<Nf4Result> nf4_gemm(std::span<const float>, std::span<const std::uint8_t>, std::size_t,
+                               std::size_t, std::size_t, Nf4Layout, std::span<float>) {
+  return {not_built(), {}};
+}
+
+}  // namespace refute::kernels::cuda
