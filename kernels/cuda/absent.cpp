@@ -1,5 +1,6 @@
 // What kernels/cuda is in a build without nvcc: every function says so, and computes nothing.
 
+#include "kernels/cuda/attention_cuda.hpp"
 #include "kernels/cuda/device.hpp"
 #include "kernels/cuda/fp8_cuda.hpp"
 #include "kernels/cuda/nf4_cuda.hpp"
@@ -12,6 +13,26 @@ CudaStatus not_built() {
 }
 
 }  // namespace
+
+#define REFUTE_ABSENT_NAIVE(T)                                                          \
+  CudaAnswer<AttentionStatus> attention_naive(const AttentionCall&, std::span<const T>, \
+                                              std::span<const T>, std::span<const T>,   \
+                                              std::span<T>) {                           \
+    return {not_built(), {}};                                                           \
+  }
+#define REFUTE_ABSENT_FLASH2(T)                                                          \
+  CudaAnswer<AttentionStatus> attention_flash2(const AttentionCall&, std::span<const T>, \
+                                               std::span<const T>, std::span<const T>,   \
+                                               std::span<T>, Flash2Options) {            \
+    return {not_built(), {}};                                                            \
+  }
+REFUTE_ABSENT_NAIVE(float)
+REFUTE_ABSENT_NAIVE(F16)
+REFUTE_ABSENT_NAIVE(Bf16)
+REFUTE_ABSENT_FLASH2(F16)
+REFUTE_ABSENT_FLASH2(Bf16)
+#undef REFUTE_ABSENT_NAIVE
+#undef REFUTE_ABSENT_FLASH2
 
 CudaAnswer<Device> query_device(std::optional<int>) {
   return {not_built(), {}};

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "harness/catch.hpp"
+#include "kernels/cuda/attention_cuda.hpp"
 #include "kernels/cuda/fp8_cuda.hpp"
 #include "kernels/cuda/nf4_cuda.hpp"
 
@@ -43,4 +44,12 @@ TEST_CASE("without a visible device nothing is computed, and the reason is a val
   const std::vector<float> a(kNf4Block, 1.0f);
   CHECK(absent(cuda::nf4_gemm(a, packed, 1, 1, kNf4Block, Nf4Layout::first_low, c).cuda));
   CHECK(c[0] == -1.0f);
+  const std::vector<F16> x(64);
+  std::vector<F16> out(64, F16{0x1234});
+  AttentionCall call;
+  call.shape = {1, 1, 1, 1, 1, 64};
+  call.probabilities = AttentionProbabilities::round_to_storage;
+  CHECK(absent(cuda::attention_flash2(call, x, x, x, out).cuda));
+  CHECK(absent(cuda::attention_naive(call, x, x, x, out).cuda));
+  CHECK(out == std::vector<F16>(64, F16{0x1234}));
 }

@@ -13,6 +13,7 @@ enum class CudaError : std::uint8_t {
   not_built,            ///< this build was made without nvcc, so there are no kernels in it
   no_device,            ///< no driver, a driver too old for the runtime, or no visible device
   wrong_architecture,   ///< the device is older than the kernel's instructions
+  unsupported,          ///< the call asks for what this kernel does not do
   out_of_memory,        ///< of the device; nothing was computed
   wrote_out_of_bounds,  ///< a kernel wrote beside a buffer, or into an input
   failed,               ///< anything else; where `sticky`, the process must end

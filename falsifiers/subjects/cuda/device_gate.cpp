@@ -43,6 +43,8 @@ void demand(const CudaStatus& status) {
       throw SubjectDeclined(DeclineReason::no_device, status.message);
     case CudaError::wrong_architecture:
       throw SubjectDeclined(DeclineReason::wrong_architecture, status.message);
+    case CudaError::unsupported:
+      throw SubjectDeclined(DeclineReason::not_served, status.message);
     case CudaError::out_of_memory:
       throw SubjectDeclined(DeclineReason::no_memory, status.message);
     case CudaError::wrote_out_of_bounds:
