@@ -7,6 +7,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from worker_harness import FP8, TENSORS, job, record, run
@@ -21,6 +22,11 @@ def canary(name):
 
 def fp8(number, **changes):
     return job("CRUX-B-11", f"FALSIFY-CRUX-B-11-{number:03}", **changes)
+
+
+def gate(**changes):
+    return fp8(2, subject="capability", parameters={"capable_from": 90, "highest_sm": 99, "command_sms": [80, 89, 90],
+                                                    "refusal_status": 2, "refusal_names": ["hopper", "sm_90"]}, **changes)
 
 
 class Canary(unittest.TestCase):
@@ -48,6 +54,47 @@ class Canary(unittest.TestCase):
     def test_the_nondeterministic_one_differs_from_process_to_process(self):
         first, second = (record(CANARY, canary("NONDETERMINISTIC") | {"nonce": n}) for n in "ab")
         self.assertNotEqual(first["counterexample"], second["counterexample"])
+
+
+class CommandGate(unittest.TestCase):
+    """What the worker makes of a command; the real one is run by `refute run`."""
+
+    RIGHT = """#!/bin/sh
+[ "$*" = "quantize $2 --format fp8-e4m3 --device cuda -o $8" ] && [ -s "$2" ] || exit 70
+[ "$REFUTE_CUDA_SM_OVERRIDE" -ge 90 ] && exit 5
+echo "refute: FP8 quantization requires Hopper/Blackwell (sm_90+)" >&2
+exit 2
+"""
+
+    def outcome(self, a_job, script=RIGHT):
+        with tempfile.TemporaryDirectory() as folder:
+            command = pathlib.Path(folder, "refute")
+            command.write_text(script)
+            command.chmod(0o755)
+            return record(FP8_WORKER, a_job, environment={"REFUTE_COMMAND": str(command)})
+
+    def test_the_right_command_survives_live(self):
+        got = self.outcome(gate())
+        self.assertEqual((got["outcome"], got["domain"]), ("survived", "live"), got["message"])
+        self.assertEqual(got["cases"], 100 + 3)
+
+    def test_without_a_command_it_is_not_live(self):
+        got = record(FP8_WORKER, gate())
+        self.assertEqual((got["outcome"], got["domain"]), ("survived", "exhaustive"))
+
+    def test_wrong_commands_are_refuted(self):
+        for mutant in ("goes_on", "crashes", "gives_no_reason", "fails_otherwise", "refuses_hopper", "leaves_a_file"):
+            with self.subTest(mutant):
+                got = self.outcome(gate(arm="mutant", mutant=f"command_{mutant}"))
+                self.assertEqual((got["outcome"], got["domain"]), ("refuted", "live"))
+                self.assertIn("told sm_", got["message"])
+        self.assertEqual(self.outcome(gate(), "#!/bin/sh\necho HOPPER; exit 2\n")["outcome"], "refuted")
+        self.assertEqual(self.outcome(gate(arm="negated"))["outcome"], "refuted")
+
+    def test_a_command_that_is_not_there_gives_no_verdict(self):
+        status, data, said = run(FP8_WORKER, gate(), environment={"REFUTE_COMMAND": "/gone/refute"})
+        self.assertEqual((status, data), (64, b""))
+        self.assertIn("cannot be started", said)
 
 
 class AnotherLanguage(unittest.TestCase):
@@ -92,8 +139,7 @@ class Verdicts(unittest.TestCase):
             (FP8_WORKER, fp8(4, parameters=FP8, arm="mutant", mutant="overflow_at_tie")),
             (FP8_WORKER, fp8(6, parameters=FP8, arm="mutant", mutant="overflow_at_tie")),
             (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS, arm="mutant", mutant="ties_away")),
-            (FP8_WORKER, fp8(2, parameters={"capable_from": 90, "highest_sm": 99}, subject="capability", arm="mutant",
-                             mutant="gate_from_89")),
+            (FP8_WORKER, gate(arm="mutant", mutant="gate_from_89")),
         ):
             first = record(worker, a_job)
             self.assertEqual(first["outcome"], "refuted")

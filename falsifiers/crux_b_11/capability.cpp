@@ -2,12 +2,16 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
+#include "falsifiers/crux_b_11/capability_command.hpp"
 #include "falsifiers/crux_b_11/checks.hpp"
 #include "falsifiers/crux_b_11/support.hpp"
 #include "fixtures/mutants/capability_mutants.hpp"
+#include "fixtures/mutants/command_mutants.hpp"
 #include "harness/worker/errors.hpp"
 #include "kernels/fp8.hpp"
 
@@ -18,7 +22,8 @@ using namespace kernels;
 using worker::Context;
 
 mutants::CapabilityFunctions functions_of(const Context& context) {
-  if (context.job().arm != Arm::mutant) return {fp8_gate, fp8_capability};
+  if (context.job().arm != Arm::mutant || mutants::command_mutant(context.job().mutant.text))
+    return {fp8_gate, fp8_capability};
   if (const auto* mutant = mutants::capability_mutant(context.job().mutant.text))
     return mutant->functions;
   throw worker::JobError("there is no capability mutant called `" + context.job().mutant.text +
@@ -51,7 +56,7 @@ Verdict for_every_sm(Context& context, Check check) {
 Verdict fp8_gate_all(Context& context) {
   const auto capable_from = static_cast<int>(context.count("capable_from"));
   const auto functions = functions_of(context);
-  return for_every_sm(context, [&](int sm) {
+  Verdict gate = for_every_sm(context, [&](int sm) {
     const Fp8Gate want = sm == 0              ? Fp8Gate::not_measured
                          : sm >= capable_from ? Fp8Gate::capable
                                               : Fp8Gate::incapable;
@@ -59,6 +64,8 @@ Verdict fp8_gate_all(Context& context) {
                                    static_cast<std::uint64_t>(want),
                                    "gate (0 capable, 1 incapable, 2 not measured)");
   });
+  if (!std::holds_alternative<Survived>(gate)) return gate;
+  return quantize_command_gate(context, capable_from).value_or(std::move(gate));
 }
 
 Verdict fp8_capability_all(Context& context) {

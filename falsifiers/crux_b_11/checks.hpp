@@ -33,7 +33,8 @@ Verdict fp8_band_fixture(worker::Context& context);
 /// The published one-sided limit on the same weights.
 Verdict fp8_limit_fixture(worker::Context& context);
 
-/// The gate and the classifier of compute capabilities, for every number a device could report.
+/// The gate and the classifier of compute capabilities, for every number a device could report; the
+/// gate also as `refute quantize` applies it.
 Verdict fp8_gate_all(worker::Context& context);
 Verdict fp8_capability_all(worker::Context& context);
 

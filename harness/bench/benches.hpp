@@ -8,11 +8,18 @@ namespace refute::bench {
 
 std::vector<Figure> fp8_sweep();       // fp8_sweep.cpp
 std::vector<Figure> fp8_bandwidth();   // bandwidth.cpp
+std::vector<Figure> model_files();     // model_files.cpp
 std::vector<Figure> nf4_bandwidth();   // bandwidth.cpp
 std::vector<Figure> nf4_products();    // nf4_products.cpp
+std::vector<Figure> attention();       // attention.cpp
+std::vector<Figure> forward_pass();    // forward.cpp
 std::vector<Figure> error_metrics();   // bandwidth.cpp
 std::vector<Figure> validate();        // validate.cpp
 std::vector<Figure> job_overhead();    // job_overhead.cpp
 std::vector<Figure> property_cases();  // property.cpp
+std::vector<Figure> quant_diff();      // bench_diff.cpp
+
+/// How large the files are that groups make, in MiB: `--mib N`, 1024 without it.
+std::size_t size_mib();
 
 }  // namespace refute::bench

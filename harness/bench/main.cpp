@@ -1,7 +1,9 @@
-// refute_bench [NAME…]: measures the groups named, or all of them, and prints a table of each.
+// refute_bench [--mib N] [NAME…]: measures the groups named, or all of them, and prints a table of
+// each.
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -20,16 +22,25 @@ constexpr std::array kBenches = {
     Bench{"fp8-sweep", "all 2^32 f32 values through an FP8 encode, alone and checked", fp8_sweep},
     Bench{"fp8-bandwidth", "FP8 quantise and dequantise against memcpy", fp8_bandwidth},
     Bench{"nf4-bandwidth", "NF4 quantise and dequantise against memcpy", nf4_bandwidth},
+    Bench{"model-files", "quantise and dequantise a model file against reading it", model_files},
     Bench{"nf4-products", "NF4 matrix products against naive ones", nf4_products},
+    Bench{"attention", "flash2 against naive on OpenBLAS, the f64 oracle against naive", attention},
+    Bench{"forward", "a forward pass of 100 million weights against OpenBLAS's products alone",
+          forward_pass},
     Bench{"metrics", "error metrics over 2^24 elements against memcpy", error_metrics},
     Bench{"validate", "refute validate of 1,000 contracts against bare YAML parsers", validate},
     Bench{"job-overhead", "one job from spawn to checked record against /bin/true", job_overhead},
     Bench{"property", "cases a second of a property over tensors of 1,000 elements",
           property_cases},
+    Bench{"quant-diff", "the diff of two models against reading them, and --as FORMAT", quant_diff},
 };
 
+std::size_t files_mib = 1024;
+
 int usage(std::FILE* to, int status) {
-  fmt::print(to, "usage: refute_bench [NAME…]\n\nWithout a name all are measured:\n");
+  fmt::print(to,
+             "usage: refute_bench [--mib N] [NAME…]\n\nN is the size of files that are made for "
+             "it. Without a name all are measured:\n");
   for (const Bench& bench : kBenches) fmt::print(to, "  {:<14} {}\n", bench.name, bench.help);
   return status;
 }
@@ -59,7 +70,19 @@ void warn_of_load() {
   }
 }
 
-int run(const std::vector<std::string_view>& names) {
+/// Takes `--mib N` off the front; false when N is no number from 1 to 65536.
+bool take_size(std::vector<std::string_view>& names) {
+  if (names.empty() || names[0] != "--mib") return true;
+  if (names.size() < 2) return false;
+  const char* end = names[1].data() + names[1].size();
+  const auto [used, error] = std::from_chars(names[1].data(), end, files_mib);
+  if (error != std::errc{} || used != end || files_mib < 1 || files_mib > 65536) return false;
+  names.erase(names.begin(), names.begin() + 2);
+  return true;
+}
+
+int run(std::vector<std::string_view> names) {
+  if (!take_size(names)) return usage(stderr, 2);
   for (const std::string_view name : names) {
     if (name == "--help" || name == "-h") return usage(stdout, 0);
     if (std::ranges::find(kBenches, name, &Bench::name) != kBenches.end()) continue;
@@ -76,6 +99,11 @@ int run(const std::vector<std::string_view>& names) {
 }
 
 }  // namespace
+
+std::size_t size_mib() {
+  return files_mib;
+}
+
 }  // namespace refute::bench
 
 int main(int argc, char** argv) {

@@ -170,8 +170,8 @@ ExitCode replay(const Project& project, const Evidence& evidence, const std::str
   }
   attach_fixtures(project, *planned, store);
   warn_of_changes(*planned, evidence);
-  const pipeline::FinishedJob job =
-      pipeline::run_once(*planned, pipeline::worker_environment(::environ));
+  const pipeline::FinishedJob job = pipeline::run_once(
+      *planned, pipeline::worker_environment(::environ, pipeline::executable_path()));
   const ExitCode code = compare(evidence, job.evidence.outcome);
   show_output(job);
   return code;

@@ -72,7 +72,7 @@ pipeline::Execution execute_plan(const RunPlan& plan, const RunOptions& options,
   const pipeline::StopSignal stop;
   pipeline::ExecuteOptions execute;
   execute.width = options.jobs;
-  execute.environment = pipeline::worker_environment(::environ);
+  execute.environment = pipeline::worker_environment(::environ, pipeline::executable_path());
   execute.cache = options.use_cache ? &caches.vacuity : nullptr;
   execute.lifeline = &lifeline;
   execute.stop = &stop;

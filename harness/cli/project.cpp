@@ -79,9 +79,9 @@ std::unique_ptr<Project> open_project(const ProjectOptions& options) {
       project->paths, {.threads = 0, .levels = nullptr, .lint = options.lint});
   note(*project, pipeline::exit_codes(project->loaded, false).front());
   project->contracts = std::exchange(project->loaded.contracts, {});
-  project->registry = pipeline::find_workers({project->locations.workers, options.workers,
-                                              project->locations.canary_worker,
-                                              pipeline::worker_environment(::environ)});
+  project->registry = pipeline::find_workers(
+      {project->locations.workers, options.workers, project->locations.canary_worker,
+       pipeline::worker_environment(::environ, pipeline::executable_path())});
   const Diagnostics& about_workers = project->registry.diagnostics;
   note(*project, code_of(about_workers, registry_code(options, about_workers)));
   project->bindings = pipeline::bind_claims(project->contracts, project->registry);

@@ -26,6 +26,7 @@ struct Task {
   KernelOp op;
   const KernelShape* shape;
   std::uint64_t seed;
+  std::size_t index;  ///< among all
 };
 
 /// What one task found, in the order of the kernels; sums of these do not depend on an order.
@@ -46,6 +47,11 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   });
 }
 
+void add(RuleFailures& to, const RuleFailures& from) {
+  to.count += from.count;
+  to.first = std::min(to.first, from.first);
+}
+
 /// Runs all rules over one output and counts what each got wrong.
 class Judge {
  public:
@@ -58,7 +64,7 @@ class Judge {
       const Judgement j =
           metrics::judge(metrics::acceptance_rules()[i], comparison, options_.contract);
       const bool failed = (j.acceptance == Acceptance::accepted) == is_wrong;
-      tally.failures[i] += failed;
+      if (failed) add(tally.failures[i], {1, task_.index});
       findings_.powerless[i] += j.powerless;
       if (i == contract_index()) record(j, is_wrong, failed, tally.name);
     }
@@ -84,7 +90,7 @@ KernelTally empty_tally(KernelOp op, const Row& row, std::string_view why) {
   t.op = op;
   t.name = row.name;
   t.why = why;
-  t.failures.assign(metrics::acceptance_rules().size(), 0);
+  t.failures.resize(metrics::acceptance_rules().size());
   return t;
 }
 
@@ -154,7 +160,7 @@ void judge_subjects(const Task& task, const KernelInputs& inputs, const metrics:
   if (task.op != KernelOp::attention) return;
   const metrics::Criterion rounded = criterion(*task.shape, inputs, true);
   for (const auto& row : attention_subjects()) {
-    const std::vector<float> got = row.run(*task.shape, inputs);
+    const std::vector<float> got = run_subject(row, *task.shape, inputs);
     judge.take(metrics::Comparison(row.rounds_probabilities ? rounded : yard, got), false,
                correct_tally(f, task.op, row.name));
   }
@@ -178,7 +184,7 @@ void add(std::vector<KernelTally>& to, const std::vector<KernelTally>& from) {
     to[i].excluded += from[i].excluded;
     to[i].passed_over += from[i].passed_over;
     for (std::size_t r = 0; r < to[i].failures.size(); ++r) {
-      to[i].failures[r] += from[i].failures[r];
+      add(to[i].failures[r], from[i].failures[r]);
     }
   }
 }
@@ -197,7 +203,7 @@ std::vector<Task> tasks_of(const PowerOptions& options) {
   for (const KernelOp op : options.ops) {
     for (const KernelShape& shape : power_shapes(op)) {
       for (std::size_t i = 0; i < options.seeds; ++i) {
-        tasks.push_back({op, &shape, options.first_seed + i});
+        tasks.push_back({op, &shape, options.first_seed + i, tasks.size()});
       }
     }
   }
@@ -233,11 +239,11 @@ std::vector<RuleTally> tally_rules(const Findings& f) {
     RuleTally t{rule.name, rule.source, 0, 0, 0, 0, f.powerless[i]};
     for (const KernelTally& k : f.wrong) {
       t.wrong += k.cases;
-      t.wrong_passed += k.failures[i];
+      t.wrong_passed += k.failures[i].count;
     }
     for (const KernelTally& k : f.correct) {
       t.correct += k.cases;
-      t.correct_refused += k.failures[i];
+      t.correct_refused += k.failures[i].count;
     }
     rules.push_back(t);
   }
@@ -245,6 +251,10 @@ std::vector<RuleTally> tally_rules(const Findings& f) {
 }
 
 }  // namespace
+
+std::string PowerReport::case_name(std::size_t index) const {
+  return shapes[index / seeds] + ", seed " + std::to_string(first_seed + index % seeds);
+}
 
 bool PowerReport::contract_holds() const {
   const RuleTally& contract = rules.back();

@@ -28,6 +28,13 @@ struct PowerOptions {
   std::function<void(std::size_t done, std::size_t total)> progress;
 };
 
+/// The cases of one kernel that one rule got wrong.
+struct RuleFailures {
+  std::uint64_t count = 0;
+  /// The first, as shape·seeds + seed: the order does not depend on the threads.
+  std::size_t first = static_cast<std::size_t>(-1);
+};
+
 /// Cases that one kernel was run on, and those that went wrong for one rule.
 struct KernelTally {
   mutants::KernelOp op;
@@ -39,7 +46,7 @@ struct KernelTally {
   std::uint64_t passed_over = 0;  ///< on shapes made for the mutants that need an overflow
   std::string_view inert_where;   ///< the reason for both
   /// Per rule of acceptance_rules(): a wrong kernel accepted, or a correct one not accepted.
-  std::vector<std::uint64_t> failures;
+  std::vector<RuleFailures> failures;
 };
 
 struct RuleTally {
@@ -71,6 +78,8 @@ struct PowerReport {
   double worst_correct = 0;  ///< largest error over its limit that a correct kernel had
   double mildest_wrong = 0;  ///< smallest that a refused wrong kernel had
 
+  /// A case by RuleFailures::first: "attention bf16 B1 …, seed 7".
+  std::string case_name(std::size_t index) const;
   /// The contract's rule passed no wrong kernel and refused no correct one, and there were some.
   bool contract_holds() const;
 };

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "fixtures/oracles/attention_oracle.hpp"
+#include "harness/instruments/attention_run.hpp"
+#include "harness/instruments/normal_inputs.hpp"
 #include "kernels/attention.hpp"
 
 namespace refute::instruments {
@@ -97,61 +99,6 @@ constexpr Format format_of(Storage s) {
 static_assert(format_of(f32) == Format::f32 && format_of(f16) == Format::f16 &&
               format_of(bf16) == Format::bf16);
 
-/// splitmix64 (Steele, Lea and Flood, 2014).
-struct Source {
-  std::uint64_t state;
-
-  std::uint64_t bits() {
-    std::uint64_t z = state += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-  }
-
-  float normal() {
-    std::uint64_t sum = 0;
-    for (int draw = 0; draw < 3; ++draw) {
-      for (std::uint64_t b = bits(), i = 0; i < 4; ++i, b >>= 16) sum += b & 0xFFFFu;
-    }
-    return (static_cast<float>(sum) - 6 * 65535.0f) / 65536.0f;
-  }
-};
-
-std::vector<float> normals(Source& source, Storage storage, std::size_t count, float deviation) {
-  std::vector<float> x(count);
-  for (float& value : x) value = mutants::stored(storage, source.normal() * deviation);
-  return x;
-}
-
-void measure_attention(const KernelShape& s, const KernelInputs& in,
-                       const metrics::DeclaredPrecision& precision, metrics::CriterionData& y) {
-  const metrics::WeightDeviation w = metrics::weight_deviation(precision, s.head_dim);
-  std::vector<double> terms(y.reference.size()), spread(y.reference.size());
-  oracles::attention(
-      {s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv, s.head_dim, s.causal, s.scale()}, in.a,
-      in.b, in.c, y.reference, {w.products, w.score, w.shift, w.constant, w.absolute},
-      {terms, spread});
-  metrics::attention_bound(precision, metrics::kSixDeviations, s.seq_kv, y.reference, terms, spread,
-                           y.bound);
-}
-
-void measure_softmax(const KernelShape& s, const KernelInputs& in,
-                     const metrics::DeclaredPrecision& precision, metrics::CriterionData& y) {
-  const metrics::WeightDeviation w = metrics::weight_deviation(precision, 1);
-  std::vector<double> spread(y.reference.size());
-  // The scores are the input: no product and no rounding of theirs.
-  oracles::softmax(s.m, s.n, in.a, y.reference, {0, 0, w.shift, w.constant, w.absolute},
-                   {{}, spread});
-  metrics::softmax_bound(precision, metrics::kSixDeviations, s.n, y.reference, spread, y.bound);
-}
-
-void measure_gemm(const KernelShape& s, const KernelInputs& in,
-                  const metrics::DeclaredPrecision& precision, metrics::CriterionData& y) {
-  std::vector<double> terms(y.reference.size());
-  oracles::matrix_product(s.m, s.n, s.k, in.a, in.b, y.reference, {terms, {}});
-  metrics::product_bound(precision, metrics::kSixDeviations, s.k, y.reference, terms, y.bound);
-}
-
 kernels::AttentionCall call_of(const KernelShape& s, bool rounds) {
   kernels::AttentionCall call;
   call.shape = {s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv, s.head_dim};
@@ -162,55 +109,60 @@ kernels::AttentionCall call_of(const KernelShape& s, bool rounds) {
   return call;
 }
 
-template <class T>
-std::vector<T> encoded(const std::vector<float>& x) {
-  std::vector<T> out;
-  out.reserve(x.size());
-  for (const float value : x) out.push_back(kernels::from_float<T>(value));
-  return out;
+/// Format, size, reference and bound of a matrix op, the vectors still to be filled.
+metrics::CriterionData matrix_criterion(const KernelShape& s) {
+  metrics::CriterionData y;
+  y.rows = s.rows();
+  y.cols = s.cols();
+  y.format = format_of(s.storage);
+  y.reference.resize(y.rows * y.cols);
+  y.bound.resize(y.rows * y.cols);
+  return y;
 }
 
-template <class T>
-using Body = kernels::AttentionStatus (*)(const kernels::AttentionCall&, std::span<const T>,
-                                          std::span<const T>, std::span<const T>, std::span<T>);
-
-template <class T>
-std::vector<float> run_as(Body<T> body, const KernelShape& s, const KernelInputs& in, bool rounds) {
-  std::vector<T> out(in.a.size());
-  const auto status =
-      body(call_of(s, rounds), encoded<T>(in.a), encoded<T>(in.b), encoded<T>(in.c), out);
-  assert(status == kernels::AttentionStatus::ok);
-  static_cast<void>(status);
-  std::vector<float> x;
-  x.reserve(out.size());
-  for (const T value : out) x.push_back(kernels::to_float(value));
-  return x;
+metrics::CriterionData exact_softmax(const KernelShape& s, const KernelInputs& in) {
+  metrics::CriterionData y = matrix_criterion(s);
+  metrics::DeclaredPrecision precision;
+  precision.output = y.format;
+  const metrics::WeightDeviation w = metrics::weight_deviation(precision, 1);
+  std::vector<double> spread(y.reference.size());
+  // The scores are the input: no product and no rounding of theirs.
+  oracles::softmax(s.m, s.n, in.a, y.reference, {0, 0, w.shift, w.constant, w.absolute},
+                   {{}, spread});
+  metrics::softmax_bound(precision, metrics::kSixDeviations, s.n, y.reference, spread, y.bound);
+  return y;
 }
 
-template <Body<float> kF32, Body<kernels::F16> kF16, Body<kernels::Bf16> kBf16, bool kRounds>
-std::vector<float> run_subject(const KernelShape& s, const KernelInputs& in) {
-  switch (s.storage) {
-    case f32:
-      return run_as<float>(kF32, s, in, kRounds);
-    case f16:
-      return run_as<kernels::F16>(kF16, s, in, kRounds);
-    case bf16:
-      return run_as<kernels::Bf16>(kBf16, s, in, kRounds);
+metrics::CriterionData exact_gemm(const KernelShape& s, const KernelInputs& in) {
+  metrics::CriterionData y = matrix_criterion(s);
+  metrics::DeclaredPrecision precision;
+  precision.output = y.format;
+  std::vector<double> terms(y.reference.size());
+  oracles::matrix_product(s.m, s.n, s.k, in.a, in.b, y.reference, {terms, {}});
+  metrics::product_bound(precision, metrics::kSixDeviations, s.k, y.reference, terms, y.bound);
+  return y;
+}
+
+metrics::CriterionData exact(const KernelShape& s, const KernelInputs& in, bool rounds) {
+  switch (s.op) {
+    case KernelOp::attention:
+      return attention_reference(call_of(s, rounds), format_of(s.storage), {in.a, in.b, in.c});
+    case KernelOp::softmax:
+      return exact_softmax(s, in);
+    case KernelOp::gemm:
+      return exact_gemm(s, in);
   }
   return {};
 }
 
-#define REFUTE_SUBJECT(backend, kernel, rounds) \
-  run_subject<kernels::backend::kernel, kernels::backend::kernel, kernels::backend::kernel, rounds>
-
 constexpr SubjectKernel kSubjects[] = {
-    {"cpu_scalar naive", false, REFUTE_SUBJECT(cpu_scalar, attention_naive, false)},
-    {"cpu_scalar flash2", false, REFUTE_SUBJECT(cpu_scalar, attention_flash2, false)},
-    {"cpu_simd naive", false, REFUTE_SUBJECT(cpu_simd, attention_naive, false)},
-    {"cpu_simd flash2", false, REFUTE_SUBJECT(cpu_simd, attention_flash2, false)},
-    {"cpu_scalar flash2, P rounded", true, REFUTE_SUBJECT(cpu_scalar, attention_flash2, true)},
-    {"cpu_simd naive, P rounded", true, REFUTE_SUBJECT(cpu_simd, attention_naive, true)},
-    {"cpu_simd flash2, P rounded", true, REFUTE_SUBJECT(cpu_simd, attention_flash2, true)},
+    {"cpu_scalar naive", AttentionKernel::naive, CpuSubject::cpu_scalar, false},
+    {"cpu_scalar flash2", AttentionKernel::flash2, CpuSubject::cpu_scalar, false},
+    {"cpu_simd naive", AttentionKernel::naive, CpuSubject::cpu_simd, false},
+    {"cpu_simd flash2", AttentionKernel::flash2, CpuSubject::cpu_simd, false},
+    {"cpu_scalar flash2, P rounded", AttentionKernel::flash2, CpuSubject::cpu_scalar, true},
+    {"cpu_simd naive, P rounded", AttentionKernel::naive, CpuSubject::cpu_simd, true},
+    {"cpu_simd flash2, P rounded", AttentionKernel::flash2, CpuSubject::cpu_simd, true},
 };
 
 }  // namespace
@@ -243,52 +195,45 @@ std::string shape_name(const KernelShape& s) {
 }
 
 KernelInputs power_inputs(const KernelShape& s, std::uint64_t seed) {
-  Source source{seed};
+  NormalSource source(seed);
+  const Format format = format_of(s.storage);
+  KernelInputs in;
   switch (s.op) {
     case KernelOp::attention: {
       const std::size_t keys = s.batch * s.heads_kv * s.seq_kv * s.head_dim;
-      KernelInputs in;
-      in.a = normals(source, s.storage, s.rows() * s.head_dim, s.amplitude);
-      in.b = normals(source, s.storage, keys, s.amplitude);
-      in.c = normals(source, s.storage, keys, 1);
-      return in;
+      in.a = source.draw(format, s.rows() * s.head_dim, s.amplitude);
+      in.b = source.draw(format, keys, s.amplitude);
+      in.c = source.draw(format, keys);
+      break;
     }
     case KernelOp::softmax:
-      return {normals(source, s.storage, s.m * s.n, 2 * s.amplitude), {}, {}};
-    case KernelOp::gemm: {
-      KernelInputs in;
-      in.a = normals(source, s.storage, s.m * s.k, 1);
-      in.b = normals(source, s.storage, s.n * s.k, 1);
-      return in;
-    }
+      in.a = source.draw(format, s.m * s.n, 2 * s.amplitude);
+      break;
+    case KernelOp::gemm:
+      in.a = source.draw(format, s.m * s.k);
+      in.b = source.draw(format, s.n * s.k);
+      break;
   }
-  return {};
+  return in;
+}
+
+std::vector<float> run_subject(const SubjectKernel& subject, const KernelShape& s,
+                               const KernelInputs& in) {
+  std::vector<float> out;
+  const auto status =
+      run_attention(subject.kernel, subject.subject, format_of(s.storage),
+                    call_of(s, subject.rounds_probabilities), {in.a, in.b, in.c}, out);
+  assert(status == kernels::AttentionStatus::ok);
+  static_cast<void>(status);
+  return out;
 }
 
 metrics::Criterion criterion(const KernelShape& s, const KernelInputs& in,
                              bool rounds_probabilities) {
-  metrics::CriterionData y;
-  y.rows = s.rows();
-  y.cols = s.cols();
-  y.format = format_of(s.storage);
-  y.reference.resize(y.rows * y.cols);
-  y.bound.resize(y.rows * y.cols);
-  metrics::DeclaredPrecision precision;
-  precision.output = y.format;
-  if (rounds_probabilities) precision.probabilities = y.format;
-  switch (s.op) {
-    case KernelOp::attention:
-      measure_attention(s, in, precision, y);
-      break;
-    case KernelOp::softmax:
-      measure_softmax(s, in, precision, y);
-      break;
-    case KernelOp::gemm:
-      measure_gemm(s, in, precision, y);
-      break;
-  }
-  y.baseline = rounds_probabilities ? REFUTE_SUBJECT(cpu_scalar, attention_naive, true)(s, in)
-                                    : mutants::plain_kernel(s, in);
+  metrics::CriterionData y = exact(s, in, rounds_probabilities);
+  y.baseline = rounds_probabilities
+                   ? run_subject({"", AttentionKernel::naive, CpuSubject::cpu_scalar, true}, s, in)
+                   : mutants::plain_kernel(s, in);
   y.plain = mutants::eager_kernel(s, in);
   return metrics::Criterion(std::move(y));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fixtures/mutants/attention_mutants.hpp"
+#include "harness/instruments/attention_run.hpp"
 #include "harness/metrics/acceptance_bound.hpp"
 #include "harness/metrics/acceptance_rules.hpp"
 
@@ -33,9 +34,12 @@ metrics::Criterion criterion(const mutants::KernelShape& shape, const mutants::K
 /// The kernels under kernels/, as what the power instrument runs.
 struct SubjectKernel {
   std::string_view name;
+  AttentionKernel kernel;
+  CpuSubject subject;
   bool rounds_probabilities;
-  std::vector<float> (*run)(const mutants::KernelShape&, const mutants::KernelInputs&);
 };
+std::vector<float> run_subject(const SubjectKernel& subject, const mutants::KernelShape& shape,
+                               const mutants::KernelInputs& inputs);
 std::span<const SubjectKernel> attention_subjects();
 
 }  // namespace refute::instruments

@@ -10,7 +10,7 @@
 namespace refute::instruments {
 namespace {
 
-constexpr std::size_t kNamesShown = 6;
+constexpr std::size_t kKernelsShown = 6;
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   if (whole == 0) return "-";
@@ -41,33 +41,36 @@ std::string table(const PowerReport& r) {
          "(or, for C9, where too few errors are left to count)\n";
 }
 
-/// The kernels that a rule got wrong, most often first: "name 120/640, …".
-std::string names(const std::vector<KernelTally>& kernels, std::size_t rule) {
+/// The kernels that a rule got wrong, most often first, a line each with the first case.
+std::string failed_kernels(const PowerReport& r, const std::vector<KernelTally>& kernels,
+                           std::size_t rule, std::string_view what) {
   std::vector<const KernelTally*> failed;
   for (const KernelTally& k : kernels) {
-    if (k.failures[rule] > 0) failed.push_back(&k);
+    if (k.failures[rule].count > 0) failed.push_back(&k);
   }
   std::ranges::stable_sort(failed, [&](const KernelTally* a, const KernelTally* b) {
-    return a->failures[rule] * b->cases > b->failures[rule] * a->cases;
+    return a->failures[rule].count * b->cases > b->failures[rule].count * a->cases;
   });
   std::string text;
-  for (std::size_t i = 0; i < std::min(failed.size(), kNamesShown); ++i) {
-    text += fmt::format("{}{} {} {}/{}", i == 0 ? "" : ", ", mutants::to_string(failed[i]->op),
-                        failed[i]->name, failed[i]->failures[rule], failed[i]->cases);
+  for (std::size_t i = 0; i < std::min(failed.size(), kKernelsShown); ++i) {
+    const RuleFailures& f = failed[i]->failures[rule];
+    text += fmt::format("    {} {:<31} {:>5} of {:<5} first: {}\n", what, failed[i]->name, f.count,
+                        failed[i]->cases, r.case_name(f.first));
   }
-  if (failed.size() > kNamesShown)
-    text += fmt::format(", and {} more", failed.size() - kNamesShown);
+  if (failed.size() > kKernelsShown) {
+    text +=
+        fmt::format("    {} {} more; --json has them all\n", what, failed.size() - kKernelsShown);
+  }
   return text;
 }
 
 std::string failures(const PowerReport& r) {
-  std::string text = "\nWhere each rule fails (cases of that kernel):\n";
+  std::string text = "\nWhere each rule fails (cases of that kernel, and the first of them):\n";
   for (std::size_t i = 0; i < r.rules.size(); ++i) {
     text += fmt::format("  {} [{}]\n", r.rules[i].name, r.rules[i].source);
-    const std::string passed = names(r.wrong, i), refused = names(r.correct, i);
-    if (!passed.empty()) text += fmt::format("    passes wrong:    {}\n", passed);
-    if (!refused.empty()) text += fmt::format("    refuses correct: {}\n", refused);
-    if (passed.empty() && refused.empty()) text += "    nowhere here\n";
+    const std::string passed = failed_kernels(r, r.wrong, i, "passes wrong   ");
+    const std::string refused = failed_kernels(r, r.correct, i, "refuses correct");
+    text += passed.empty() && refused.empty() ? "    nowhere here\n" : passed + refused;
   }
   return text;
 }
@@ -120,7 +123,11 @@ Value kernel_value(const KernelTally& k, const PowerReport& r) {
   if (!k.inert_where.empty()) v.set("inert_where", k.inert_where);
   Value failures{Value::Map{}};
   for (std::size_t i = 0; i < r.rules.size(); ++i) {
-    if (k.failures[i] > 0) failures.set(r.rules[i].name, k.failures[i]);
+    if (k.failures[i].count == 0) continue;
+    Value failed;
+    failed.set("cases", k.failures[i].count);
+    failed.set("first", r.case_name(k.failures[i].first));
+    failures.set(r.rules[i].name, failed);
   }
   v.set("rule_failures", failures);
   return v;

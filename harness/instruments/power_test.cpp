@@ -64,6 +64,31 @@ TEST_CASE("popular rules are blind in the known ways") {
   CHECK(rule(r, "allclose").correct_refused > 0);
 }
 
+TEST_CASE("the case that a failure names is one, and the first") {
+  PowerOptions options = one(KernelOp::softmax, 3);
+  options.first_seed = 5;
+  const PowerReport r = measure_power(options);
+  const std::size_t blind = 0;  // a bare cosine
+  std::size_t replayed = 0;
+  for (const KernelTally& k : r.wrong) {
+    if (k.failures[blind].count == 0) continue;
+    const std::size_t first = k.failures[blind].first;
+    const auto& shape = power_shapes(KernelOp::softmax)[first / r.seeds];
+    const std::uint64_t seed = r.first_seed + first % r.seeds;
+    const auto inputs = power_inputs(shape, seed);
+    const metrics::Criterion yard = criterion(shape, inputs);
+    const auto row =
+        std::ranges::find(mutants::softmax_mutants(), k.name, &mutants::KernelMutant::name);
+    const auto got = row->run(shape, inputs);
+    INFO(k.name << " on " << r.case_name(first));
+    CHECK(r.case_name(first).find(shape_name(shape)) != std::string::npos);
+    CHECK(metrics::judge(metrics::acceptance_rules()[blind], metrics::Comparison(yard, got), {})
+              .acceptance == metrics::Acceptance::accepted);
+    ++replayed;
+  }
+  CHECK(replayed > 5);
+}
+
 TEST_CASE("the report does not depend on the threads, and moves with the seeds") {
   const PowerReport a = measure_power(one(KernelOp::softmax, 2, 1));
   const PowerReport b = measure_power(one(KernelOp::softmax, 2, 3));

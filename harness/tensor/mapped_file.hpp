@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <ctime>
 #include <span>
 #include <string>
 
@@ -21,10 +22,17 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
 
- private:
-  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  /// Whether the file was written to or cut short since it was opened. Bytes lost at the end of the
+  /// last page that is left read as zeros, without a signal.
+  bool changed() const;
 
+ private:
+  MappedFile(int fd, std::span<const std::byte> bytes, std::timespec modified)
+      : fd_(fd), bytes_(bytes), modified_(modified) {}
+
+  int fd_;
   std::span<const std::byte> bytes_;
+  std::timespec modified_;
 };
 
 }  // namespace refute::tensor

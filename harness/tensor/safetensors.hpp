@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "harness/model/result.hpp"
@@ -35,6 +36,24 @@ struct HeaderBounds {
   std::size_t header_bytes = 16u << 20;
   std::size_t nodes = 1'000'000;
 };
+
+/// One tensor as its header describes it. `known` is false for a dtype that has no DType: its name
+/// is then all that there is, and `info.dtype` means nothing.
+struct SafetensorsEntry {
+  TensorInfo info;
+  std::string dtype;
+  bool known = true;
+};
+
+struct SafetensorsHeader {
+  std::vector<SafetensorsEntry> entries;  ///< in the order of their data
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+/// Everything that a header says. A dtype that is not known is no error; what
+/// read_safetensors_header refuses besides is refused here too.
+Result<SafetensorsHeader> read_safetensors(std::span<const std::byte> file,
+                                           const HeaderBounds& bounds = {});
 
 /// The tensors of a file's bytes, in the order of their data. Refuses what the format forbids (a
 /// header past the end, offsets that overlap, leave a gap or reach past the end, a size that is not

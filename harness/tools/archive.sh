@@ -30,6 +30,8 @@ cp -r contracts README.md "$stage/"
 cp harness/tools/gpu_evidence.sh "$stage/gpu-evidence"
 mkdir -p "$stage/fixtures" "$stage/reports"
 cp -r fixtures/index.json fixtures/canary "$stage/fixtures/"
+mkdir -p "$stage/fixtures/data"
+cp fixtures/data/*.safetensors "$stage/fixtures/data/"
 [[ $weights == yes && -d fixtures/cache ]] && cp -r fixtures/cache "$stage/fixtures/"
 # Evidence and ledger exist once a run has been promoted.
 [[ -d reports/evidence ]] && cp -r reports/evidence "$stage/reports/"

@@ -4,8 +4,10 @@
 The closure starts at the worker's own sources and follows every `#include "..."`, and from each header to the files that
 implement it: D/S.hpp leads to D/S.cpp and D/S_*, among the kernels also to kernels/<backend>/S_*. Tests and benches are left
 out. What lies in a folder called `cuda` belongs to the CUDA subjects alone: it is part of their digest and of no other's, as
-is the CUDA compiler. (So a body that is named after none of its headers would be missed: keep to the names.) The digest covers the files' paths below the root and their contents, the compiler and the numeric flags: never
-the binary, which differs from folder to folder, and never an absolute path.
+is the CUDA compiler. (A body that is named after none of its headers would be missed: keep to the names.) A file that
+runs as part of what is claimed, though no source includes it, is named with --also. The digest covers the files' paths below
+the root and their contents, the compiler and the numeric flags: never the binary, which differs from folder to folder, and
+never an absolute path.
 """
 
 import argparse
@@ -84,14 +86,17 @@ def main():
     parser.add_argument("--flags", required=True)
     parser.add_argument("--sanitizers", required=True)
     parser.add_argument("--cuda-compiler", default="", help="with its flags; absent: there are no CUDA subjects here")
+    parser.add_argument("--also", action="append", default=[], type=pathlib.Path,
+                        help="a file that the evidence rests on though nothing includes it; taken alone (repeatable)")
     parser.add_argument("--show", action="store_true", help="print the closure's paths as well")
     parser.add_argument("sources", nargs="+", help="the worker's own sources, below the root")
     a = parser.parse_args()
     root = a.root.resolve()
     toolchain = [a.compiler, a.flags, a.sanitizers]
 
-    cpu = closure(root, a.sources, "cpu")
-    cuda = closure(root, a.sources, "cuda")
+    also = [root / path for path in a.also]
+    cpu, cuda = (sorted({*closure(root, a.sources, backend), *also}, key=lambda p: p.relative_to(root).as_posix())
+                 for backend in ("cpu", "cuda"))
     has_cuda = a.cuda_compiler and any(p.suffix == ".cu" for p in cuda)
     cuda_toolchain = [*toolchain, a.cuda_compiler]
     if a.show:

@@ -38,12 +38,12 @@ class SourceClosure(unittest.TestCase):
     def tearDown(self):
         self.folder.cleanup()
 
-    def run_script(self, flags="-O2", root=None, nvcc="nvcc 13.0"):
+    def run_script(self, flags="-O2", root=None, also=(), nvcc="nvcc 13.0"):
         out, dep = self.root / "out.hpp", self.root / "out.d"
         done = subprocess.run(
             [sys.executable, SCRIPT, "--root", root or self.root, "--out", out, "--depfile", dep, "--compiler", "gcc 12",
-             f"--flags={flags}", "--sanitizers", "none", f"--cuda-compiler={nvcc}", "--show", "falsifiers/w.cpp",
-             "falsifiers/subjects/cuda/adapter.cpp"],
+             f"--flags={flags}", "--sanitizers", "none", f"--cuda-compiler={nvcc}", "--show", *(f"--also={path}" for path in also),
+             "falsifiers/w.cpp", "falsifiers/subjects/cuda/adapter.cpp"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             return done.stderr
@@ -57,6 +57,14 @@ class SourceClosure(unittest.TestCase):
         (self.root / path).write_text(text)
         after = self.run_script()[1]
         return {backend for backend in before if before[backend] != after[backend]}
+
+    def test_a_file_that_only_runs_counts_alone(self):
+        files, with_it, _ = self.run_script(also=["harness/other.cpp"])
+        self.assertIn("harness/other.cpp", files)
+        self.assertNotEqual(with_it, self.run_script()[1])
+        (self.root / "harness/other.cpp").write_text("#include \"nowhere.hpp\"\n")
+        files, changed, _ = self.run_script(also=["harness/other.cpp"])
+        self.assertNotEqual(changed["cpu"], with_it["cpu"])
 
     def test_it_reaches_bodies_of_headers_and_kernels_but_no_tests(self):
         files, _, depends = self.run_script()

@@ -38,8 +38,9 @@ std::string_view find(const char* const* ours, std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string> worker_environment(const char* const* ours) {
+std::vector<std::string> worker_environment(const char* const* ours, const std::string& refute) {
   std::vector<std::string> environment(kFixed.begin(), kFixed.end());
+  if (!refute.empty()) environment.push_back("REFUTE_COMMAND=" + refute);
   for (const Inherited& row : kInherited) {
     std::string_view entry = find(ours, row.name);
     if (entry.empty()) entry = row.otherwise;

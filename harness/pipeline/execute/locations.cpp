@@ -16,10 +16,15 @@ Locations locations_from(const std::string& folder) {
           (root / "fixtures" / "index.json").string(), (root / "contracts").string()};
 }
 
-std::string executable_folder() {
+std::string executable_path() {
   std::error_code error;
   const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? "." : path.parent_path().string();
+  return error ? "" : path.string();
+}
+
+std::string executable_folder() {
+  const std::filesystem::path path = executable_path();
+  return path.empty() ? "." : path.parent_path().string();
 }
 
 }  // namespace refute::pipeline

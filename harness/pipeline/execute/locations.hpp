@@ -16,7 +16,8 @@ struct Locations {
 
 /// `folder`: the one that holds the executable.
 Locations locations_from(const std::string& folder);
-/// The folder that holds the running executable.
+/// The running executable, and the folder that holds it.
+std::string executable_path();
 std::string executable_folder();
 
 }  // namespace refute::pipeline

@@ -190,6 +190,8 @@ TEST_CASE("a worker's environment holds what the protocol lists and nothing else
   CHECK(names == std::vector<std::string>{"ASAN_OPTIONS", "CUDA_VISIBLE_DEVICES", "HOME", "LANG",
                                           "MALLOC_PERTURB_", "PATH", "TMPDIR", "TSAN_OPTIONS",
                                           "UBSAN_OPTIONS"});
+  const auto told = worker_environment(ours, "/path/to/refute");
+  CHECK(std::find(told.begin(), told.end(), "REFUTE_COMMAND=/path/to/refute") != told.end());
 }
 
 }  // namespace refute::pipeline

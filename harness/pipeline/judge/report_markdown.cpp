@@ -142,16 +142,11 @@ class MarkdownReport {
 
   std::string next_steps() const {
     std::string body;
-    for (const ClaimRow& row : rows_) {
-      const ClaimLedger& c = *row.ledger;
-      if (c.next.empty()) continue;
-      body += fmt::format("- {}: {}\n", code(c.claim.text), escaped(c.next));
-      for (const Blocker& blocker : c.blockers) {
-        body += fmt::format("  - {}: {}\n", to_string(blocker.kind), escaped(blocker.why));
-      }
-      for (const std::string& declined : row.declined) {
-        body += fmt::format("  - declined on {}\n", escaped(declined));
-      }
+    for (const NextStep& step : pipeline::next_steps(rows_)) {
+      std::vector<std::string> claims;
+      for (const std::string& claim : step.claims) claims.push_back(code(claim));
+      body += fmt::format("- {}: {}\n", escaped(step.words), joined(claims, ", "));
+      for (const std::string& why : step.because) body += fmt::format("  - {}\n", escaped(why));
     }
     return body;
   }

@@ -216,6 +216,30 @@ std::vector<ClaimRow> rows_of(const RunReport& report) {
   return rows;
 }
 
+std::vector<NextStep> next_steps(const std::vector<ClaimRow>& rows) {
+  std::vector<NextStep> steps;
+  for (const ClaimRow& row : rows) {
+    const ClaimLedger& c = *row.ledger;
+    if (c.next.empty()) continue;
+    NextStep step{c.next, {}, {c.claim.text}};
+    for (const Blocker& blocker : c.blockers) {
+      step.because.push_back(fmt::format("{}: {}", to_string(blocker.kind), blocker.why));
+    }
+    for (const std::string& declined : row.declined) {
+      step.because.push_back("declined on " + declined);
+    }
+    const auto same = std::ranges::find_if(steps, [&](const NextStep& s) {
+      return s.words == step.words && s.because == step.because;
+    });
+    if (same == steps.end()) {
+      steps.push_back(std::move(step));
+    } else {
+      same->claims.push_back(c.claim.text);
+    }
+  }
+  return steps;
+}
+
 std::vector<std::string> guest_lines(const std::vector<ClaimRow>& rows) {
   struct Guest {
     int tried = 0;

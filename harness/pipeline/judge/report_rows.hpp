@@ -43,6 +43,15 @@ struct ClaimRow {
 /// One row for each claim of the ledger, in its order. Points into the report.
 std::vector<ClaimRow> rows_of(const RunReport& report);
 
+/// What the claims of a list take to get further, told once for all that take the same.
+struct NextStep {
+  std::string words;                 ///< "FUNCTIONAL: cuda shows a live device"
+  std::vector<std::string> because;  ///< blockers and what was declined
+  std::vector<std::string> claims;
+};
+/// In the order of the first claim of each.
+std::vector<NextStep> next_steps(const std::vector<ClaimRow>& rows);
+
 /// A line for each subject that no contract names: what somebody put under the claims with
 /// --worker. "mine: survived 8 of 9 claims; refuted on C-NF4-002"
 std::vector<std::string> guest_lines(const std::vector<ClaimRow>& rows);

@@ -23,6 +23,25 @@ std::string padded(const std::string& text, std::size_t columns) {
   return used >= columns ? text : text + std::string(columns - used, ' ');
 }
 
+/// The words with commas, on lines that a terminal holds; later lines begin with the indent.
+std::string wrapped(const std::vector<std::string>& words, const std::string& indent) {
+  constexpr std::size_t kColumns = 100;
+  std::string text;
+  std::size_t used = indent.size();
+  for (const std::string& word : words) {
+    if (!text.empty()) text += ",";
+    if (!text.empty() && used + word.size() + 2 > kColumns) {
+      text += "\n" + indent;
+      used = indent.size();
+    } else if (!text.empty()) {
+      text += " ";
+    }
+    text += word;
+    used += word.size() + 2;
+  }
+  return text;
+}
+
 std::string level_color(Level level) {
   switch (level) {
     case Level::unbound:
@@ -141,17 +160,12 @@ class TextReport {
   }
 
   void next_steps() {
-    bool any = false;
-    for (const ClaimRow& row : rows_) {
-      const ClaimLedger& c = *row.ledger;
-      if (c.next.empty() || (c.blockers.empty() && c.level >= Level::functional)) continue;
-      if (!any) heading("What the next levels take");
-      any = true;
-      line(fmt::format("  {}  {}", c.claim.text, printable(c.next)));
-      for (const Blocker& blocker : c.blockers) {
-        line(fmt::format("    {}: {}", to_string(blocker.kind), printable(blocker.why)));
-      }
-      for (const std::string& declined : row.declined) line("    declined on " + declined);
+    std::vector<NextStep> steps = pipeline::next_steps(rows_);
+    if (!steps.empty()) heading("What the next levels take");
+    for (const NextStep& step : steps) {
+      line("  " + printable(step.words));
+      for (const std::string& why : step.because) line("    " + printable(why));
+      line("    " + wrapped(step.claims, "    "));
     }
   }
 

@@ -1,0 +1,22 @@
+#pragma once
+
+// What a refutation says beyond "this element is wrong".
+
+#include <string>
+
+#include "falsifiers/crux_l_02/attention_case.hpp"
+#include "falsifiers/subjects/attention_subject.hpp"
+
+namespace refute::falsifiers {
+
+struct Explanation {
+  std::string where;  ///< where the wrong elements of the case lie; empty: none is
+  std::string fault;  ///< the common fault that explains them, or that none does
+};
+
+/// Runs the subject again on the case and on a few inputs of its kind that tell faults apart, and
+/// looks at how it differs from the oracle.
+Explanation explain(AttentionSubject& subject, const AttentionCase& c,
+                    const AttentionVariant& variant);
+
+}  // namespace refute::falsifiers

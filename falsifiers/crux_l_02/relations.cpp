@@ -1,0 +1,129 @@
+// Relations that hold without an oracle: rows of weights sum to one, scores may be shifted, values
+// scaled, and the same call gives the same bits.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "falsifiers/crux_l_02/calibrated.hpp"
+#include "falsifiers/crux_l_02/checks.hpp"
+#include "falsifiers/crux_l_02/run_cases.hpp"
+#include "harness/worker/errors.hpp"
+
+namespace refute::falsifiers {
+namespace {
+
+using mutants::KernelInputs;
+using mutants::KernelShape;
+using worker::Context;
+
+std::vector<float> times(const std::vector<float>& x, float factor) {
+  std::vector<float> y(x);
+  for (float& value : y) value *= factor;
+  return y;
+}
+
+bool power_of_two(float x) {
+  return (std::bit_cast<std::uint32_t>(x) & 0x7FFFFFu) == 0;
+}
+
+}  // namespace
+
+Verdict attention_sum_to_one(Context& context) {
+  context.agreement(Agreement::tolerance);
+  const CalibratedRule rule = calibrated_rule_of(context);
+  const auto subject = attention_subject_of(context);
+  return check_variants(context, *subject,
+                        [&](const AttentionCase& c, const KernelInputs& in,
+                            const AttentionVariant& variant) -> std::optional<CaseFailure> {
+                          KernelInputs ones = in;
+                          std::ranges::fill(ones.c, 1.0f);
+                          const auto criterion =
+                              criterion_of(rule, c.shape, ones, variant.rounds_probabilities);
+                          const RunResult result = run_subject(context, *subject, c, ones, variant);
+                          if (result.failure) return result.failure;
+                          if (auto why = refusal(context.compare(), rule, criterion, result.out)) {
+                            return CaseFailure{"values of 1: " + *why, variant};
+                          }
+                          return std::nullopt;
+                        });
+}
+
+Verdict attention_shift(Context& context) {
+  const auto shift = static_cast<float>(context.count("shift"));
+  const auto subject = attention_subject_of(context);
+  return check_variants(
+      context, *subject,
+      [&](const AttentionCase& c, const KernelInputs& in,
+          const AttentionVariant& variant) -> std::optional<CaseFailure> {
+        if (!power_of_two(c.shape.scale()) || c.family != AttentionFamily::ties) {
+          throw worker::JobError("scores are exact only for family ties and a head_dim of 4^n");
+        }
+        const RunResult plain = run_subject(context, *subject, c, in, variant);
+        if (plain.failure) return plain.failure;
+        // The same to every key, so the same to every score of a row: all whole numbers, below
+        // 2^24.
+        for (const float by : {shift, -shift}) {
+          KernelInputs shifted = in;
+          for (float& x : shifted.b) x += by;
+          const RunResult moved = run_subject(context, *subject, c, shifted, variant);
+          if (moved.failure) return moved.failure;
+          auto why = differ(context, moved.out, plain.out,
+                            fmt::format("{:+g} on every key's elements", by), variant);
+          if (why) return why;
+        }
+        return std::nullopt;
+      });
+}
+
+Verdict attention_values_scale(Context& context) {
+  const auto factor = static_cast<float>(context.count("factor"));
+  if (!power_of_two(factor)) throw worker::JobError("`factor` has to be a power of two");
+  const auto subject = attention_subject_of(context);
+  return check_variants(
+      context, *subject,
+      [&](const AttentionCase& c, const KernelInputs& in,
+          const AttentionVariant& variant) -> std::optional<CaseFailure> {
+        const RunResult plain = run_subject(context, *subject, c, in, variant);
+        if (plain.failure) return plain.failure;
+        for (const float by : {factor, -factor, 1 / factor}) {
+          const KernelInputs scaled{in.a, in.b, times(in.c, by)};
+          const RunResult result = run_subject(context, *subject, c, scaled, variant);
+          if (result.failure) return result.failure;
+          auto why = differ(context, result.out, times(plain.out, by),
+                            fmt::format("values times {:g}", by), variant);
+          if (why) return why;
+        }
+        // A power of two moves from the queries to the keys without a trace.
+        const KernelInputs moved{times(in.a, factor), times(in.b, 1 / factor), in.c};
+        const RunResult result = run_subject(context, *subject, c, moved, variant);
+        if (result.failure) return result.failure;
+        return differ(context, result.out, plain.out,
+                      fmt::format("queries times {:g}, keys by it", factor), variant);
+      });
+}
+
+Verdict attention_determinism(Context& context) {
+  const auto threads = context.counts("threads");
+  const auto subject = attention_subject_of(context);
+  return check_variants(context, *subject,
+                        [&](const AttentionCase& c, const KernelInputs& in,
+                            const AttentionVariant& variant) -> std::optional<CaseFailure> {
+                          const RunResult first = run_subject(context, *subject, c, in, variant);
+                          if (first.failure) return first.failure;
+                          for (const std::uint64_t n : threads) {
+                            AttentionVariant other = variant;
+                            other.threads = static_cast<unsigned>(std::min<std::uint64_t>(n, 64));
+                            const RunResult again = run_subject(context, *subject, c, in, other);
+                            if (again.failure) return again.failure;
+                            auto why = differ(context, again.out, first.out,
+                                              fmt::format("run again on {} threads", n), variant);
+                            if (why) return why;
+                          }
+                          return std::nullopt;
+                        });
+}
+
+}  // namespace refute::falsifiers

@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "harness/cli/command.hpp"
+#include "harness/cli/quant_diff_run.hpp"
+#include "harness/model/exit_code.hpp"
+
+namespace refute::cli {
+namespace {
+
+struct Arguments {
+  QuantDiffArguments quant;
+  bool quant_roundtrip = false, no_threshold = false, json = false;
+  double threshold = 0.95;
+};
+
+int usage(const std::string& message) {
+  fmt::print(stderr, "refute: {}\nRun with --help for usage.\n", message);
+  return static_cast<int>(ExitCode::usage);
+}
+
+/// What kind of things are to be compared decides what the comparison is. Model files are all that
+/// there is so far, and `--quant-roundtrip` says so aloud.
+int run_diff(Arguments a) {
+  if (a.quant.as.empty() == a.quant.other.empty()) {
+    return usage(a.quant.other.empty() ? "diff wants a second model, or --as FORMAT"
+                                       : "--as quantises the one model in memory: name no second");
+  }
+  if (!(std::fabs(a.threshold) <= 1)) return usage("--threshold wants a cosine, from -1 to 1");
+  if (!a.no_threshold) a.quant.threshold = a.threshold;
+  if (a.json) a.quant.format = "json";
+  a.quant.color = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  return run_quant_diff(a.quant);
+}
+
+std::function<int()> attach(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  QuantDiffArguments& q = a->quant;
+  q.threads = std::max(1u, std::thread::hardware_concurrency());
+  app.add_option(
+         "reference", q.reference,
+         "the model that was quantised: .safetensors, .gguf, a folder or an index of shards")
+      ->required();
+  app.add_option("other", q.other, "what it became, in any of these formats");
+  app.add_flag("--quant-roundtrip", a->quant_roundtrip,
+               "compare what quantisation left of each tensor (what diff does with models anyway)");
+  app.add_option("--as", q.as,
+                 "quantise the one model in memory and compare with that: q4_0 … q6_k, iq4_nl, "
+                 "mxfp4, fp8-e4m3, fp8-e5m2, nf4, f16, bf16");
+  app.add_option("--scale", q.scale, "of --as fp8-…: tensor, channel or block (of 128)")
+      ->capture_default_str();
+  app.add_option("--threshold", a->threshold, "least cosine of a tensor; below it the exit is 1")
+      ->capture_default_str();
+  app.add_flag("--no-threshold", a->no_threshold, "lift that gate; all other findings stay");
+  app.add_option("--match", q.match, "only tensors whose name matches: *, ?, [a-z]");
+  app.add_option("--map", q.map, "file of name pairs, the reference's first, one pair a line");
+  app.add_option("--top", q.top, "only so many rows, and every row with a finding")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40));
+  app.add_option("--format", q.format, "text, json, tsv or md")->capture_default_str();
+  app.add_flag("--json", a->json, "short for --format json");
+  app.add_option("--output", q.outputs, "FORMAT=PATH; repeatable")->allow_extra_args(false);
+  app.add_option("--svg", q.svg, "write a picture: errors by layer, and their histogram");
+  app.add_option("-j,--jobs", q.threads, "threads; the result does not depend on them")
+      ->check(CLI::Range(1u, 1024u));
+  return [a] { return run_diff(*a); };
+}
+
+}  // namespace
+
+extern const Command kDiffCommand;
+const Command kDiffCommand = {
+    "diff",
+    "Says what quantisation cost a model, tensor by tensor, and whether any of it is a bug.",
+    "  refute diff model.safetensors model-q4_k.gguf --quant-roundtrip\n"
+    "  refute diff model.safetensors --as q8_0 --top 10\n"
+    "  refute diff a.gguf b.gguf --json | jq -r '.[] | [.tensor, .rmse, .band_verdict] | @tsv'\n"
+    "  refute diff a.safetensors b.gguf --format md --svg diff.svg > diff.md",
+    attach,
+};
+
+}  // namespace refute::cli

@@ -1,0 +1,193 @@
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "harness/cli/command.hpp"
+#include "harness/cli/cuda_presence.hpp"
+#include "harness/cli/device_gate.hpp"
+#include "harness/cli/model_output.hpp"
+#include "harness/instruments/quantize.hpp"
+#include "harness/model/near_miss.hpp"
+#include "harness/tensor/text.hpp"
+
+namespace refute::cli {
+namespace {
+
+using instruments::KeptBecause;
+using instruments::QuantizeOptions;
+using instruments::QuantizePlan;
+using kernels::Fp8Granularity;
+
+constexpr std::size_t kLargestBlock = 1u << 16;
+
+struct Arguments {
+  std::string input, output, format, scale, device;
+  std::size_t block = 0;
+  std::vector<std::string> keep;
+  bool force = false;
+  unsigned jobs = 0;
+};
+
+int usage(const std::string& message) {
+  return fail(ExitCode::usage, {message, "see refute quantize --help"});
+}
+
+std::string unknown_format(const std::string& name) {
+  const auto& names = instruments::quantize_target_names();
+  const std::string near = near_miss(name, names);
+  return fmt::format("--format {}: wants {}{}", name, fmt::join(names, ", "),
+                     near.empty() ? "" : "; " + did_you_mean(near));
+}
+
+bool is_fp8(const QuantizeOptions& options) {
+  return std::holds_alternative<kernels::Fp8Format>(options.target);
+}
+
+/// --scale and --block speak of FP8 alone. The text is what is wrong with them.
+std::optional<std::string> read_scale(const Arguments& a, QuantizeOptions& options) {
+  const bool given = !a.scale.empty() || a.block != 0;
+  if (given && !is_fp8(options)) return "--scale and --block are for fp8-e4m3 and fp8-e5m2";
+  if (a.scale == "channel") options.granularity = Fp8Granularity::channel;
+  if (a.scale == "block") options.granularity = Fp8Granularity::block;
+  if (!a.scale.empty() && a.scale != "tensor" && options.granularity == Fp8Granularity::tensor)
+    return fmt::format("--scale {}: wants tensor, channel or block", a.scale);
+  if (a.block == 0) return std::nullopt;
+  if (options.granularity != Fp8Granularity::block) return "--block goes with --scale block";
+  // Any other size could not be told from the scales' shape by whoever reads the file.
+  if (!std::has_single_bit(a.block) || a.block > kLargestBlock)
+    return fmt::format("--block {}: wants a power of two up to {}", a.block, kLargestBlock);
+  options.block = a.block;
+  return std::nullopt;
+}
+
+/// "layer.0.bias", "layer.1.bias" become "layer.*.bias (2)": a model has a hundred layers.
+std::vector<std::string> fold_layers(const std::vector<std::string>& names) {
+  std::vector<std::string> patterns;
+  std::map<std::string, std::vector<std::string>> by_pattern;
+  for (const std::string& name : names) {
+    std::string pattern;
+    for (const char c : name) {
+      const bool digit = c >= '0' && c <= '9';
+      const bool in_number = pattern.ends_with(".*");
+      if (!digit) pattern += c;
+      if (digit && !in_number) pattern += pattern.ends_with('.') ? '*' : c;
+    }
+    if (!by_pattern.contains(pattern)) patterns.push_back(pattern);
+    by_pattern[pattern].push_back(name);
+  }
+  std::vector<std::string> folded;
+  for (const std::string& pattern : patterns) {
+    const auto& same = by_pattern[pattern];
+    folded.push_back(same.size() == 1 ? same[0] : fmt::format("{} ({})", pattern, same.size()));
+  }
+  return folded;
+}
+
+/// Every tensor that stays as it is, by the reason.
+void tell_kept(const QuantizePlan& plan) {
+  std::map<KeptBecause, std::vector<std::string>> kept;
+  for (const auto& step : plan.steps) {
+    if (step.kept) kept[*step.kept].push_back(tensor::printable(step.tensor->name));
+  }
+  for (const auto& [why, names] : kept) {
+    fmt::print(stderr, "refute: {} left as {}, {}: {}\n",
+               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()),
+               names.size() == 1 ? "it is" : "they are", describe(why),
+               fmt::join(fold_layers(names), ", "));
+  }
+}
+
+std::size_t source_bytes(const tensor::ModelFile& model) {
+  std::size_t bytes = 0;
+  for (const auto& tensor : model.tensors())
+    bytes += tensor.bytes.size() + tensor.scales.bytes.size();
+  return bytes;
+}
+
+int write_quantized(const Arguments& a, const tensor::ModelFile& model, const QuantizePlan& plan) {
+  const bool gguf = std::holds_alternative<kernels::GgmlFormat>(plan.options.target);
+  const std::string format = to_string(plan.options.target);
+  const std::string path =
+      !a.output.empty() ? a.output : name_beside(a.input, format, gguf ? ".gguf" : ".safetensors");
+  auto file = open_output(model, path, a.force);
+  if (!file) return fail(ExitCode::usage, file.error());
+  const int status = write_model(model, *std::move(file), a.jobs,
+                                 [&](const instruments::BatchOptions& batches, auto& to) {
+                                   return instruments::quantize(model, plan, batches, to);
+                                 });
+  if (status != 0) return status;
+  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}\n", path,
+             plan.quantized, plan.steps.size(), format, show_bytes(source_bytes(model)),
+             show_bytes(plan.layout.size));
+  return 0;
+}
+
+int run_quantize(const Arguments& a) {
+  const auto target = instruments::quantize_target(a.format);
+  if (!target) return usage(unknown_format(a.format));
+  QuantizeOptions options{.target = *target, .keep = a.keep};
+  if (const auto problem = read_scale(a, options)) return usage(*problem);
+  if (!a.device.empty() && a.device != "cpu" && a.device != "cuda")
+    return usage(fmt::format("--device {}: wants cpu or cuda", a.device));
+  if (a.device == "cuda") {
+    const Refusal refusal = cuda_refusal(is_fp8(options), a.format,
+                                         std::getenv("REFUTE_CUDA_SM_OVERRIDE"), find_cuda());
+    return fail(refusal.code, {refusal.message, ""});
+  }
+  auto model = tensor::ModelFile::open(a.input);
+  if (!model) return fail(ExitCode::usage, model.error());
+  const auto plan = plan_quantize(*model, options);
+  if (!plan) return fail(ExitCode::usage, plan.error());
+  tell_kept(*plan);
+  if (plan->quantized == 0) {
+    return fail(ExitCode::nothing_selected,
+                {a.input + ": there is nothing in it to quantise", "nothing was written"});
+  }
+  return write_quantized(a, *model, *plan);
+}
+
+std::function<int()> attach(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  app.add_option("input", a->input,
+                 "A safetensors or GGUF file, an index of shards, or the folder of one")
+      ->required()
+      ->type_name("IN");
+  app.add_option("--format", a->format,
+                 fmt::format("{}", fmt::join(instruments::quantize_target_names(), ", ")))
+      ->required();
+  app.add_option("-o,--output", a->output,
+                 "Where it goes; beside the input without it. FP8 and NF4 make safetensors, the "
+                 "others GGUF")
+      ->type_name("OUT");
+  app.add_option("--scale", a->scale, "FP8: one scale per tensor (default), channel or block");
+  app.add_option("--block", a->block, "FP8 by block: values along a row that share a scale (128)");
+  app.add_option("--keep", a->keep, "Leave tensors of this name alone; * and ? match (repeatable)")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_option("--device", a->device, "cpu (default) or cuda");
+  app.add_option("-j,--jobs", a->jobs, "Threads; the result does not depend on them")
+      ->check(CLI::Range(0u, 1024u));
+  app.add_flag("--force", a->force, "Replace the output if it is there");
+  return [a] { return run_quantize(*a); };
+}
+
+}  // namespace
+
+extern const Command kQuantizeCommand;
+const Command kQuantizeCommand = {
+    "quantize",
+    "Quantises the weights of a model file to FP8, NF4 or one of ggml's formats.",
+    "  refute quantize model.safetensors --format q4_k\n"
+    "  refute quantize model/ --format fp8-e4m3 --scale block -o model-fp8.safetensors\n"
+    "  refute quantize model.gguf --format nf4 --keep '*.ffn_down.*'",
+    attach,
+};
+
+}  // namespace refute::cli

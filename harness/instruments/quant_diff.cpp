@@ -1,0 +1,75 @@
+#include "harness/instruments/quant_diff.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "harness/instruments/quant_diff_judge.hpp"
+#include "harness/instruments/quant_diff_pair.hpp"
+
+namespace refute::instruments {
+namespace {
+
+double sort_key(const DiffRow& row) {
+  return row.rmse.defined() ? row.rmse.value() : std::numeric_limits<double>::infinity();
+}
+
+void add_notes(DiffReport& report, const std::vector<std::string>& notes) {
+  report.notes.insert(report.notes.end(), notes.begin(), notes.end());
+}
+
+}  // namespace
+
+void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
+                const DiffOptions& options) {
+  std::vector<TensorPair> measurable;
+  for (const TensorPair& pair : pairs) {
+    if (auto row = incomparable_row(pair)) {
+      report.rows.push_back(*std::move(row));
+    } else {
+      measurable.push_back(pair);
+    }
+  }
+  const PassResult measured = measure_pairs(
+      measurable, {.threads = std::max(1u, options.threads), .progress = options.progress});
+  for (std::size_t i = 0; i < measurable.size(); ++i) {
+    report.rows.push_back(judge_pair(measurable[i], measured.pairs[i], options.threshold));
+  }
+  report.histogram = measured.histogram;
+  report.common = pairs.size();
+}
+
+bool DiffRow::has(DiffFindingKind kind) const {
+  return std::ranges::any_of(findings, [=](const DiffFinding& f) { return f.kind == kind; });
+}
+
+bool DiffReport::has_findings() const {
+  return std::ranges::any_of(rows, [](const DiffRow& row) { return !row.findings.empty(); });
+}
+
+void sort_rows(std::vector<DiffRow>& rows) {
+  std::ranges::sort(rows, [](const DiffRow& a, const DiffRow& b) {
+    const double ka = sort_key(a), kb = sort_key(b);
+    return ka != kb ? ka > kb : a.tensor < b.tensor;
+  });
+}
+
+Result<DiffReport> diff_models(const tensor::ModelFile& reference, const tensor::ModelFile& other,
+                               const DiffOptions& options) {
+  auto pairing = pair_tensors(reference, other, options.map, options.match);
+  if (!pairing) return pairing.take_error();
+  DiffReport report;
+  take_pairs(report, pairing->pairs, options);
+  for (const auto* t : pairing->missing) report.rows.push_back(missing_row(*t));
+  for (const auto* t : pairing->extra) report.rows.push_back(extra_row(*t));
+  for (const tensor::ModelFile* model : {&reference, &other}) {
+    if (auto error = model->damaged()) return *std::move(error);
+    add_notes(report, model->notes());
+  }
+  add_notes(report, pairing->notes);
+  sort_rows(report.rows);
+  return report;
+}
+
+}  // namespace refute::instruments

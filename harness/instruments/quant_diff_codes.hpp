@@ -1,0 +1,54 @@
+#pragma once
+
+// Whether stored codes are what a quantiser would have stored. Error norms over a tensor do not see
+// one flipped nibble, nor does a block's largest possible error; that a code has to be the one
+// nearest to its value does.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "harness/tensor/model_file.hpp"
+
+namespace refute::instruments {
+
+/// One element that is not as it should be.
+struct CodeFault {
+  std::size_t index = 0;               ///< in the tensor, row-major
+  std::size_t block = 0, element = 0;  ///< the block, and which of its values
+  float reference = 0, value = 0;
+  float error = 0, limit = 0;  ///< |reference − value|, and what it may be
+};
+
+struct CodeCheck {
+  std::uint64_t blocks = 0;  ///< that were looked at; 0: this pair of types has no such check
+  std::uint64_t elements = 0;
+  std::uint64_t over_bound = 0;                    ///< blocks with an element beyond the bound
+  std::optional<CodeFault> worst_over_bound = {};  ///< the one furthest beyond, the first of equals
+  std::uint64_t not_nearest = 0;                   ///< elements whose code is not the nearest one
+  std::optional<CodeFault> worst_not_nearest = {};
+  std::uint64_t requantised = 0;  ///< blocks that were quantised again, by ggml's reference way
+  std::uint64_t differing = 0;    ///< of these, blocks that are worth something else than stored
+  std::optional<CodeFault> worst_differing = {};  ///< limit: how far off the requantised value is
+
+  /// Takes in what was found in later blocks.
+  void add(const CodeCheck& later);
+};
+
+/// Whether check_codes has anything to say: the reference holds plain floats, the other side is
+/// quantised.
+bool has_code_check(const tensor::ModelTensor& reference, const tensor::ModelTensor& other);
+
+/// x: values first … of the reference; y: the other side's, dequantised. `first` begins a block.
+///   Bound. Block formats: kernels::ggml_block_bound. FP8: 2^-4·|x| (E5M2: 2^-3) and half a
+///   subnormal step; NF4: half of the table's widest gap, times the block's largest |x|.
+///   Requantised. Q4_0 … Q8_0, IQ4_NL, MXFP4, F16, BF16: whether ggml's reference quantiser gives
+///   the same values. Other quantisers may choose otherwise: it says something where most blocks
+///   agree. Nearest. Under the stored scale a value lies within half a step of its code, but for
+///   codes at an end of the range, plus what rounding the scale to binary16 moved where the format
+///   chooses codes before that (Q4_0 … Q8_0). Not for double-quantised NF4.
+CodeCheck check_codes(const tensor::ModelTensor& other, std::size_t first, std::span<const float> x,
+                      std::span<const float> y);
+
+}  // namespace refute::instruments

@@ -1,0 +1,266 @@
+#include "harness/instruments/quant_diff_judge.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace refute::instruments {
+namespace {
+
+using metrics::Metric;
+using metrics::Undefined;
+using tensor::ModelTensor;
+using Kind = DiffFindingKind;
+
+std::string shape_text(const std::vector<std::size_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+/// "[17, 40]", or the index alone where there is one dimension.
+std::string place(const std::vector<std::size_t>& shape, std::size_t index) {
+  if (shape.size() < 2) return fmt::format("element {}", index);
+  std::vector<std::size_t> at(shape.size());
+  for (std::size_t d = shape.size(); d-- > 0;) {
+    at[d] = index % shape[d];
+    index /= shape[d];
+  }
+  return fmt::format("element {}", shape_text(at));
+}
+
+void add(DiffRow& row, Kind kind, std::string message) {
+  row.findings.push_back({kind, std::move(message)});
+}
+
+DiffRow row_of(const TensorPair& pair) {
+  DiffRow row;
+  row.tensor = pair.reference->name;
+  row.reference_type = to_string(pair.reference->type);
+  row.shape = pair.reference->shape;
+  row.numel = pair.reference->count;
+  const auto& type = pair.other ? pair.other->type : pair.as;
+  row.qtype = to_string(type);
+  row.other_shape = pair.other ? pair.other->shape : row.shape;
+  if (pair.other && pair.other->name != row.tensor) row.other_name = pair.other->name;
+  row.band = expected_band(pair.reference->type, type);
+  if (pair.adjust_reference.heads || pair.adjust_other.heads)
+    row.notes.push_back("rows interleaved as the conversion to GGUF does");
+  if (pair.adjust_reference.plus_one || pair.adjust_other.plus_one)
+    row.notes.push_back("one added as the conversion to GGUF does");
+  return row;
+}
+
+Metric root_ratio(double a, double b, double equal) {
+  if (b != 0) return std::sqrt(a / b);
+  return a == 0 ? Metric(equal) : Metric(Undefined::zero_reference);
+}
+
+Metric cosine_of(const PairResult& m) {
+  if (m.sum_d2 == 0) return 1.0;  // two tensors of zeros among them
+  if (m.sum_x2 == 0 || m.sum_y2 == 0) return Undefined::zero_reference;
+  const double denominator = std::sqrt(m.sum_x2) * std::sqrt(m.sum_y2);
+  return std::clamp(m.sum_xy / denominator, -1.0, 1.0);
+}
+
+void set_metrics(DiffRow& row, const PairResult& m) {
+  if (std::isinf(m.max_abs)) {
+    for (Metric* metric :
+         {&row.rmse, &row.cosine, &row.max_abs, &row.relative_error, &row.norm_ratio}) {
+      *metric = Undefined::non_finite;
+    }
+    return;
+  }
+  row.rmse = std::sqrt(m.sum_d2 / static_cast<double>(row.numel));
+  row.cosine = cosine_of(m);
+  row.max_abs = double{m.max_abs};
+  row.max_abs_index = m.max_abs_index;
+  row.relative_error = root_ratio(m.sum_d2, m.sum_x2, 0.0);
+  row.norm_ratio = root_ratio(m.sum_y2, m.sum_x2, 1.0);
+  row.worst = m.worst;
+}
+
+std::string census_text(std::string_view side, const SideCensus& census,
+                        const std::vector<std::size_t>& shape) {
+  if (!census.first) return "";
+  const auto& c = census.counts;
+  return fmt::format("{} has {} NaN and {} infinite values, the first at {}", side, c.nan,
+                     c.positive_infinity + c.negative_infinity, place(shape, *census.first));
+}
+
+void find_non_finite(DiffRow& row, const PairResult& m) {
+  if (!std::isinf(m.max_abs)) return;
+  const std::string reference = census_text("the reference", m.reference, row.shape);
+  std::string text = reference;
+  if (const std::string other = census_text("the other model", m.other, row.shape); !other.empty())
+    text += (text.empty() ? "" : "; ") + other;
+  if (text.empty())
+    text = fmt::format("{} differences between finite values are beyond f32", m.overflows);
+  add(row, Kind::non_finite, text);
+}
+
+std::string fault_text(const DiffRow& row, const CodeFault& f) {
+  return fmt::format("block {}, element {} of it ({}): {} stored for {}, off by {:.4g}", f.block,
+                     f.element, place(row.shape, f.index), f.value, f.reference, f.error);
+}
+
+void find_over_bound(DiffRow& row) {
+  const CodeCheck& c = row.codes;
+  if (c.over_bound == 0) return;
+  add(row, Kind::over_bound,
+      fmt::format("{} of {} blocks are further off than {} leaves any value: {}, where {:.4g} is "
+                  "the most",
+                  c.over_bound, c.blocks, row.qtype, fault_text(row, *c.worst_over_bound),
+                  c.worst_over_bound->limit));
+}
+
+// Of a tensor that another quantiser made, most blocks differ from ours and a refitted scale leaves
+// many codes a little beyond the middle; of one that was damaged, a few differ. One in a hundred
+// blocks and one in a thousand elements tell the two apart.
+constexpr std::uint64_t kFewBlocks = 100, kFewElements = 1000;
+
+bool reproduced_but_for_a_few(const CodeCheck& c) {
+  return c.differing != 0 && c.requantised > 1 &&
+         c.differing <= std::max<std::uint64_t>(1, c.requantised / kFewBlocks);
+}
+
+bool isolated(const CodeCheck& c) {
+  return c.not_nearest <= std::max<std::uint64_t>(1, c.elements / kFewElements);
+}
+
+void find_wrong_code(DiffRow& row) {
+  const CodeCheck& c = row.codes;
+  if (reproduced_but_for_a_few(c)) {
+    add(row, Kind::wrong_code,
+        fmt::format("{} of {} blocks hold other values than {} of the reference, which all others "
+                    "reproduce: {}, where {:.4g} was to be expected",
+                    c.differing, c.requantised, row.qtype, fault_text(row, *c.worst_differing),
+                    c.worst_differing->limit));
+    return;
+  }
+  if (c.not_nearest == 0) return;
+  const CodeFault& worst = *c.worst_not_nearest;
+  const bool a_whole_step = worst.error >= 2 * worst.limit;
+  const std::string text =
+      fmt::format("{} of {} codes are not the nearest ones: {}, where {:.4g} is the most",
+                  c.not_nearest, c.elements, fault_text(row, worst), worst.limit);
+  if (isolated(c) || a_whole_step) return add(row, Kind::wrong_code, text);
+  row.notes.push_back(text + " (a quantiser that refits scales after choosing codes does so)");
+}
+
+/// The triangle inequality: a norm cannot be further off than the whole error. A healthy error is
+/// nearly orthogonal to the values, and leaves the norm alone.
+void find_scale(DiffRow& row) {
+  if (!row.band || row.band->lossless() || !row.norm_ratio.defined()) return;
+  const double off = std::fabs(row.norm_ratio.value() - 1);
+  if (off <= row.band->high) return;
+  add(row, Kind::scale,
+      fmt::format("the norm is {:.6g} times the reference's; the whole error of {} is {:.3g}",
+                  row.norm_ratio.value(), row.qtype, row.band->high));
+}
+
+/// A few values that differ in a copy are damage; see PairResult::changed.
+void find_damaged_copy(DiffRow& row, const PairResult& m) {
+  if (!m.changed || *m.changed > std::max<std::uint64_t>(1, row.numel / kFewElements)) return;
+  add(row, Kind::changed,
+      fmt::format("{} of {} values differ though {} holds all of {}, the first at {}", *m.changed,
+                  row.numel, row.qtype, row.reference_type, place(row.shape, m.first_changed)));
+}
+
+/// Whole numbers of one type are the same or they are not; f32 may hide it, as it may of f64.
+void find_changed(DiffRow& row, const TensorPair& pair, const PairResult& m) {
+  if (!pair.other || pair.reference->type != pair.other->type) return find_damaged_copy(row, m);
+  const auto* dtype = std::get_if<tensor::DType>(&pair.reference->type);
+  const bool whole = dtype && !tensor::is_floating(pair.reference->type);
+  const bool hidden = dtype && *dtype == tensor::DType::f64 && row.rmse.at_most(0);
+  if (!whole && !hidden) return find_damaged_copy(row, m);
+  const auto &a = pair.reference->bytes, &b = pair.other->bytes;
+  const auto [at, unused] = std::ranges::mismatch(a, b);
+  if (at == a.end()) return;
+  const auto index = static_cast<std::size_t>(at - a.begin()) / tensor::bytes_of(*dtype);
+  add(row, Kind::changed,
+      fmt::format("the {} values differ, first at {}", row.qtype, place(row.shape, index)));
+}
+
+void find_threshold(DiffRow& row, const std::optional<double>& threshold) {
+  if (!threshold || row.has(Kind::non_finite) || row.cosine.at_least(*threshold)) return;
+  add(row, Kind::threshold,
+      row.cosine.defined()
+          ? fmt::format("cosine {:.6f} is below {}", row.cosine.value(), *threshold)
+          : std::string("there is no cosine: one side is all zeros"));
+}
+
+DiffRow lone_row(const ModelTensor& t, Kind kind, std::string message) {
+  DiffRow row;
+  row.tensor = t.name;
+  row.numel = t.count;
+  add(row, kind, std::move(message));
+  return row;
+}
+
+}  // namespace
+
+DiffVerdict bucket(Metric cosine) {
+  if (cosine.at_least(0.999)) return DiffVerdict::green;
+  return cosine.at_least(0.99) ? DiffVerdict::yellow : DiffVerdict::red;
+}
+
+DiffRow missing_row(const ModelTensor& reference) {
+  DiffRow row = lone_row(reference, Kind::missing, "the other model does not have it");
+  row.reference_type = to_string(reference.type);
+  row.shape = reference.shape;
+  return row;
+}
+
+DiffRow extra_row(const ModelTensor& other) {
+  DiffRow row = lone_row(other, Kind::extra, "the reference does not have it");
+  row.qtype = to_string(other.type);
+  row.other_shape = other.shape;
+  return row;
+}
+
+std::optional<DiffRow> incomparable_row(const TensorPair& pair) {
+  DiffRow row = row_of(pair);
+  const ModelTensor *r = pair.reference, *o = pair.other;
+  if (o && r->shape != o->shape) {
+    add(row, Kind::shape_mismatch,
+        fmt::format("the reference is {}, the other model {}", shape_text(r->shape),
+                    shape_text(o->shape)));
+  }
+  for (const ModelTensor* t : {r, o}) {
+    if (t && !tensor::has_values(t->type)) {
+      add(row, Kind::unknown_type,
+          fmt::format("{} stores it as {}, which cannot be read here",
+                      t == r ? "the reference" : "the other model", to_string(t->type)));
+    }
+  }
+  if (row.findings.empty()) return std::nullopt;
+  return row;
+}
+
+DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
+                   const std::optional<double>& threshold) {
+  DiffRow row = row_of(pair);
+  if (measured.error) {
+    add(row, Kind::unreadable, measured.error->what);
+    return row;
+  }
+  if (row.numel == 0) {
+    row.verdict = DiffVerdict::none;
+    row.notes.push_back("has no elements");
+    return row;
+  }
+  set_metrics(row, measured);
+  row.codes = measured.codes;
+  row.verdict = bucket(row.cosine);
+  row.band_verdict = judge_band(row.band, row.relative_error);
+  find_non_finite(row, measured);
+  find_over_bound(row);
+  find_wrong_code(row);
+  find_scale(row);
+  find_changed(row, pair, measured);
+  find_threshold(row, threshold);
+  return row;
+}
+
+}  // namespace refute::instruments

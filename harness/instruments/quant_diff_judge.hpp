@@ -1,0 +1,27 @@
+#pragma once
+
+// From what was measured to what is said of it. Pure.
+
+#include "harness/instruments/quant_diff.hpp"
+#include "harness/instruments/quant_diff_pass.hpp"
+
+namespace refute::instruments {
+
+/// The row of a pair that was measured.
+DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
+                   const std::optional<double>& threshold);
+
+/// Measures what can be measured, and gives every pair its row; counts them as common.
+void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
+                const DiffOptions& options);
+
+/// Rows of what could not be measured.
+DiffRow missing_row(const tensor::ModelTensor& reference);
+DiffRow extra_row(const tensor::ModelTensor& other);
+
+/// Nothing when the two can be measured; else the row that says why not.
+std::optional<DiffRow> incomparable_row(const TensorPair& pair);
+
+DiffVerdict bucket(metrics::Metric cosine);
+
+}  // namespace refute::instruments

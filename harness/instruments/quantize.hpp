@@ -1,0 +1,43 @@
+#pragma once
+
+// Quantises a model file into another one: decides, lays out, then streams. Memory stays small
+// however large the model is.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/instruments/batches.hpp"
+#include "harness/instruments/quantize_target.hpp"
+#include "harness/tensor/file_layout.hpp"
+#include "harness/tensor/model_file.hpp"
+#include "harness/tensor/new_file.hpp"
+
+namespace refute::instruments {
+
+/// What happens to one tensor of the source.
+struct QuantizeStep {
+  const tensor::ModelTensor* tensor = nullptr;
+  std::optional<KeptBecause> kept;
+  std::size_t stored = 0;  ///< its first tensor in the plan's list; what it needs besides follows
+};
+
+struct QuantizePlan {
+  QuantizeOptions options;
+  std::vector<QuantizeStep> steps;           ///< in the source's order
+  std::vector<tensor::StoredTensor> stored;  ///< in the order of the layout's offsets
+  tensor::FileLayout layout;
+  std::size_t quantized = 0;      ///< tensors that are not kept
+  std::size_t source_values = 0;  ///< of all tensors, kept ones too
+};
+
+/// An error names a tensor that the target's container cannot hold. Points into the model.
+Result<QuantizePlan> plan_quantize(const tensor::ModelFile& model, const QuantizeOptions& options);
+
+/// Fills the file, without committing it. A failure names the tensor and the index of a value that
+/// is not finite, the file that changed meanwhile, or the disk.
+std::optional<Failure> quantize(const tensor::ModelFile& model, const QuantizePlan& plan,
+                                const BatchOptions& batches, tensor::NewFile& file);
+
+}  // namespace refute::instruments

@@ -1,0 +1,174 @@
+// Stored values as f32, piece by piece.
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <type_traits>
+
+#include <fmt/core.h>
+
+#include "harness/tensor/model_file.hpp"
+#include "harness/tensor/text.hpp"
+#include "kernels/fp8.hpp"
+#include "kernels/ggml.hpp"
+
+namespace refute::tensor {
+namespace {
+
+std::span<const std::uint8_t> as_codes(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+template <class T>
+T element(std::span<const std::byte> bytes, std::size_t index) {
+  T value;
+  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+template <class T>
+void convert(std::span<const std::byte> bytes, std::size_t first, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<float>(element<T>(bytes, first + i));
+}
+
+void from_blocks(kernels::GgmlFormat format, std::span<const std::byte> bytes, std::size_t first,
+                 std::span<float> out) {
+  const auto& info = kernels::ggml_info(format);
+  const std::size_t begin = first / info.block_size * info.block_bytes;
+  const std::size_t size = out.size() / info.block_size * info.block_bytes;
+  const auto done =
+      kernels::cpu_simd::ggml_dequantize(format, as_codes(bytes.subspan(begin, size)), out);
+  assert(done.status == kernels::GgmlStatus::ok);
+  (void)done;
+}
+
+void from_plain(DType type, std::span<const std::byte> bytes, std::size_t first,
+                std::span<float> out) {
+  switch (type) {
+    case DType::boolean:  // any byte but 0 is true, as in the peers
+    case DType::u8:
+      return convert<std::uint8_t>(bytes, first, out);
+    case DType::i8:
+      return convert<std::int8_t>(bytes, first, out);
+    case DType::f8_e4m3:
+      return kernels::cpu_simd::fp8_decode(as_codes(bytes.subspan(first, out.size())), out,
+                                           kernels::Fp8Format::e4m3);
+    case DType::f8_e5m2:
+      return kernels::cpu_simd::fp8_decode(as_codes(bytes.subspan(first, out.size())), out,
+                                           kernels::Fp8Format::e5m2);
+    case DType::u16:
+      return convert<std::uint16_t>(bytes, first, out);
+    case DType::i16:
+      return convert<std::int16_t>(bytes, first, out);
+    case DType::f16:
+      return from_blocks(kernels::GgmlFormat::f16, bytes, first, out);
+    case DType::bf16:
+      return from_blocks(kernels::GgmlFormat::bf16, bytes, first, out);
+    case DType::u32:
+      return convert<std::uint32_t>(bytes, first, out);
+    case DType::i32:
+      return convert<std::int32_t>(bytes, first, out);
+    case DType::f32:
+      if (!out.empty()) std::memcpy(out.data(), bytes.data() + 4 * first, 4 * out.size());
+      return;
+    case DType::u64:
+      return convert<std::uint64_t>(bytes, first, out);
+    case DType::i64:
+      return convert<std::int64_t>(bytes, first, out);
+    case DType::f64:
+      return convert<double>(bytes, first, out);
+  }
+}
+
+float companion_value(const Companion& scales, std::size_t index) {
+  float value;
+  from_plain(scales.type, scales.bytes, index, {&value, 1});
+  return value;
+}
+
+std::size_t blocks_of(std::size_t extent, std::size_t block) {
+  return extent / block + (extent % block != 0);
+}
+
+/// value = code · scale, one run of values under the same scale after the other.
+void from_fp8(const ModelTensor& tensor, const ScaledFp8& type, std::size_t first,
+              std::span<float> out) {
+  const DType codes = type.format == kernels::Fp8Format::e4m3 ? DType::f8_e4m3 : DType::f8_e5m2;
+  from_plain(codes, tensor.bytes, first, out);
+  const std::size_t cols = tensor.cols(), grid_cols = blocks_of(cols, type.block_cols);
+  for (std::size_t i = 0; i < out.size();) {
+    const std::size_t row = (first + i) / cols, col = (first + i) % cols;
+    const std::size_t block_end = std::min(cols, (col / type.block_cols + 1) * type.block_cols);
+    const std::size_t run = std::min(out.size() - i, block_end - col);
+    const float scale =
+        companion_value(tensor.scales, row / type.block_rows * grid_cols + col / type.block_cols);
+    for (std::size_t j = i; j < i + run; ++j) out[j] *= scale;
+    i += run;
+  }
+}
+
+float nf4_absmax(const ModelTensor& tensor, std::size_t block) {
+  if (tensor.nested == nullptr) return companion_value(tensor.scales, block);
+  const NestedScales& nested = *tensor.nested;
+  const auto code = element<std::uint8_t>(tensor.scales.bytes, block);
+  return nested.map[code] * companion_value(nested.absmax, block / nested.block) + nested.offset;
+}
+
+/// Both values of a byte, the high nibble's first.
+using Pairs = std::array<std::array<float, 2>, 256>;
+
+Pairs pairs_of(const std::vector<float>& codebook) {
+  Pairs pairs;
+  for (std::size_t b = 0; b < 256; ++b) pairs[b] = {codebook[b >> 4], codebook[b & 15]};
+  return pairs;
+}
+
+void from_nf4(const ModelTensor& tensor, std::size_t block, std::size_t first,
+              std::span<float> out) {
+  const Pairs pairs = pairs_of(tensor.codebook);
+  const auto codes = as_codes(tensor.bytes);
+  for (std::size_t i = 0; i < out.size();) {
+    const std::size_t run = std::min(out.size() - i, block - (first + i) % block);
+    const float absmax = nf4_absmax(tensor, (first + i) / block);
+    for (std::size_t j = i; j < i + run; ++j) {
+      const std::size_t at = first + j;
+      out[j] = pairs[codes[at / 2]][at % 2] * absmax;
+    }
+    i += run;
+  }
+}
+
+}  // namespace
+
+std::optional<Error> dequantize(const ModelTensor& tensor, std::size_t first,
+                                std::span<float> out) {
+  [[maybe_unused]] const std::size_t block = values_per_block(tensor.type);
+  assert(first <= tensor.count && out.size() <= tensor.count - first);
+  assert(first % block == 0 && (out.size() % block == 0 || first + out.size() == tensor.count));
+  if (out.empty()) return std::nullopt;
+  if (const auto* plain = std::get_if<DType>(&tensor.type)) {
+    from_plain(*plain, tensor.bytes, first, out);
+  } else if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&tensor.type)) {
+    from_blocks(*ggml, tensor.bytes, first, out);
+  } else if (const auto* fp8 = std::get_if<ScaledFp8>(&tensor.type)) {
+    from_fp8(tensor, *fp8, first, out);
+  } else if (const auto* nf4 = std::get_if<GroupedNf4>(&tensor.type)) {
+    from_nf4(tensor, nf4->block, first, out);
+  } else {
+    return Error{fmt::format("tensor '{}' has type {}, which cannot be read here",
+                             printable(tensor.name), to_string(tensor.type)),
+                 ""};
+  }
+  return std::nullopt;
+}
+
+std::optional<std::span<const float>> floats_in_place(const ModelTensor& tensor) {
+  if (tensor.type != TensorType(DType::f32)) return std::nullopt;
+  if (reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) != 0)
+    return std::nullopt;
+  return std::span(reinterpret_cast<const float*>(tensor.bytes.data()), tensor.count);
+}
+
+}  // namespace refute::tensor

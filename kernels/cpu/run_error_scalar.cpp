@@ -1,0 +1,21 @@
+#include "kernels/cpu/run_error_lanes.hpp"
+
+namespace refute::kernels::cpu_scalar {
+
+namespace rd = run_error_detail;
+
+RunError run_error(StoredRun x, StoredRun y, std::size_t count) {
+  return rd::with_types(x.type, y.type, [&]<StoredFloat kX, StoredFloat kY>() {
+    rd::Sums sums;
+    rd::add_values<kX, kY>(x.data, y.data, 0, count, sums);
+    return rd::error_of(sums);
+  });
+}
+
+std::size_t run_error_index(StoredRun x, StoredRun y, std::size_t count, float max_abs) {
+  return rd::with_types(x.type, y.type, [&]<StoredFloat kX, StoredFloat kY>() {
+    return rd::index_of<kX, kY>(x.data, y.data, count, max_abs);
+  });
+}
+
+}  // namespace refute::kernels::cpu_scalar
