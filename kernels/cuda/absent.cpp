@@ -2,6 +2,7 @@
 
 #include "kernels/cuda/attention_cuda.hpp"
 #include "kernels/cuda/device.hpp"
+#include "kernels/cuda/device_buffer.hpp"
 #include "kernels/cuda/fp8_cuda.hpp"
 #include "kernels/cuda/nf4_cuda.hpp"
 
@@ -39,6 +40,23 @@ CudaAnswer<Device> query_device(std::optional<int>) {
 }
 CudaAnswer<NumericFingerprint> numeric_fingerprint() {
   return {not_built(), {}};
+}
+
+DeviceBuffer::~DeviceBuffer() = default;
+CudaStatus DeviceBuffer::take(std::size_t) {
+  return not_built();
+}
+CudaStatus DeviceBuffer::upload(std::span<const std::byte>) {
+  return not_built();
+}
+CudaStatus DeviceBuffer::copy_from(const DeviceBuffer&) const {
+  return not_built();
+}
+CudaStatus DeviceBuffer::download(std::span<std::byte>) const {
+  return not_built();
+}
+CudaAnswer<double> device_seconds(int, int, const std::function<CudaStatus(int)>&) {
+  return {not_built(), 0};
 }
 
 CudaStatus fp8_encode(std::span<const float>, std::span<std::uint8_t>, Fp8Mode) {

@@ -7,8 +7,8 @@
 // and 128, full and causal, any grouping of heads, any lengths. Probabilities are rounded to the
 // storage type before they meet V, because the unit takes nothing else; a call that wants them kept
 // is `unsupported`. The scale is multiplied by log2(e) first, so one above
-// 2.3e38 is refused as not finite. The bits of a row do not depend on which rows it is computed
-// with, and not on the batch: only on whether keys are split, which follows from the shape.
+// 2.3e38 is refused as not finite. The bits of a row depend neither on the rows it is computed with
+// nor on the batch, as long as keys are not cut into runs.
 
 #include <span>
 
@@ -17,10 +17,12 @@
 
 namespace refute::kernels::cuda {
 
-/// How the keys of a call are worked on: 1 in one go, else in so many runs that are merged after.
-/// What attention_flash2 takes by itself follows from shape and device; a test can name it.
+/// Into how many runs the keys of a call are cut, which are worked on apart and merged. More than
+/// one keeps a device busy where there are few rows, as in a decode step over many keys; the sums
+/// then round otherwise than in one go.
 struct Flash2Options {
-  unsigned splits = 0;  ///< 0: chosen
+  unsigned splits =
+      1;  ///< 0: as many as the device takes to be busy, so that bits depend on the batch
 };
 
 CudaAnswer<AttentionStatus> attention_naive(const AttentionCall& call, std::span<const float> q,

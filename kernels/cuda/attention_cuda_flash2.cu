@@ -87,6 +87,7 @@ Flash2Shape shape_of(const AttentionCall& call) {
 
 /// Enough runs of keys to give every multiprocessor two blocks, and none shorter than four tiles.
 CudaStatus choose_splits(const Flash2Shape& s, unsigned asked, unsigned& splits) {
+  if (asked != 0) return splits = asked, CudaStatus{};
   const std::size_t tiles = (s.seq_kv + Flash2Shape::kTileKeys - 1) / Flash2Shape::kTileKeys;
   int device = 0, processors = 0;
   const CudaStatus status = first_failure(
@@ -100,7 +101,7 @@ CudaStatus choose_splits(const Flash2Shape& s, unsigned asked, unsigned& splits)
   const std::size_t blocks =
       std::size_t{s.batch} * s.heads_kv * flash2_blocks(s, s.rows() <= 64 ? 64 : 128);
   const std::size_t wanted = 2 * static_cast<std::size_t>(processors) / blocks;
-  splits = asked != 0 ? asked : static_cast<unsigned>(wanted < tiles / 4 ? wanted : tiles / 4);
+  splits = static_cast<unsigned>(wanted < tiles / 4 ? wanted : tiles / 4);
   if (splits == 0) splits = 1;
   return {};
 }

@@ -84,11 +84,15 @@ class Allocation {
     pooled_ ? cudaFreeAsync(pointer_, nullptr) : cudaFree(pointer_);
   }
   CudaStatus take(std::size_t bytes) {
-    const cudaError_t from_pool = cudaMallocAsync(&pointer_, bytes, nullptr);
-    pooled_ = from_pool != cudaErrorNotSupported;
-    if (pooled_) return status_of(from_pool, "allocating device memory");
-    cudaGetLastError();
-    return status_of(cudaMalloc(&pointer_, bytes), "allocating device memory");
+    void* taken = nullptr;
+    cudaError_t code = cudaMallocAsync(&taken, bytes, nullptr);
+    pooled_ = code != cudaErrorNotSupported;
+    if (!pooled_) {
+      cudaGetLastError();
+      code = cudaMalloc(&taken, bytes);
+    }
+    if (code == cudaSuccess) pointer_ = taken;
+    return status_of(code, "allocating device memory");
   }
   template <class T>
   T* as() const {
