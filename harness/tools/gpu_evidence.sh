@@ -23,7 +23,7 @@ status=0
 "$REFUTE" run "$CONTRACTS" --claim C-NF4-013 --require cuda --store "$probe" >"$probe/said" 2>&1 || status=$?
 if [[ $status == 5 ]]; then
   say "no evidence: there is no device here that the kernels can use. The worker says:"
-  grep -m 1 'declined on cuda' "$probe/said" >&2 || true
+  grep -m 1 -o 'declined on cuda: .*' "$probe/said" >&2 || true
   exit 5
 fi
 if [[ $status != 0 ]]; then
