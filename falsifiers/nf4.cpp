@@ -12,6 +12,9 @@ using refute::worker::Row;
 using refute::worker::Words;
 
 constexpr Words kCpu = {"cpu_scalar", "cpu_simd"};
+// The claims about the device are tried on a CPU subject as well: that is where mutants die on
+// every machine.
+constexpr Words kDevice = {"cpu_simd", "cuda"};
 constexpr Words kRoundTrip = {"nf4.quantize", "nf4.dequantize"};
 
 constexpr Row kRows[] = {
@@ -106,6 +109,41 @@ constexpr Row kRows[] = {
      .help = "the GEMM on small whole numbers, exactly",
      .falsify = nf4_gemm_integers,
      .subjects = kCpu,
+     .mutants = {"lane_off_by_one", "last_block_dropped", "last_element_dropped", "nibble_swap",
+                 "one_layout", "transposed_result", "first_scale_only"},
+     .parameters = {"cases", "families", "layouts", "max_m", "max_rows", "max_cols"},
+     .operations = {"nf4.gemm"}},
+    {.claim = "C-NF4-013",
+     .help = "on the device: the 16 values, bit for bit",
+     .falsify = nf4_table_exact,
+     .subjects = kDevice,
+     .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries"},
+     .parameters = {"scales"},
+     .operations = {"nf4.dequantize"}},
+    {.claim = "C-NF4-014",
+     .help = "on the device: the GEMM within 1e-3 of the plain one, across its tiles' edges",
+     .falsify = nf4_gemm_parity,
+     .subjects = kDevice,
+     .mutants = {"lane_off_by_one", "last_block_dropped", "last_element_dropped", "nibble_swap",
+                 "one_layout", "one_percent_more", "transposed_result", "first_scale_only",
+                 "bf16_operand"},
+     .parameters = {"max_abs_error", "cases", "families", "layouts", "max_m", "max_rows",
+                    "max_cols"},
+     .operations = {"nf4.gemm"}},
+    {.claim = "C-NF4-015",
+     .help = "on the device: the GEMM within the bound of its own arithmetic",
+     .falsify = nf4_gemm_bound,
+     .subjects = kDevice,
+     .mutants = {"lane_off_by_one", "last_block_dropped", "last_element_dropped", "nibble_swap",
+                 "one_layout", "one_percent_more", "transposed_result", "first_scale_only",
+                 "bf16_operand"},
+     .parameters = {"lambda", "unit_roundoff", "cases", "families", "layouts", "max_m", "max_rows",
+                    "max_cols"},
+     .operations = {"nf4.gemm"}},
+    {.claim = "C-NF4-016",
+     .help = "on the device: the GEMM exact on small whole numbers",
+     .falsify = nf4_gemm_integers,
+     .subjects = kDevice,
      .mutants = {"lane_off_by_one", "last_block_dropped", "last_element_dropped", "nibble_swap",
                  "one_layout", "transposed_result", "first_scale_only"},
      .parameters = {"cases", "families", "layouts", "max_m", "max_rows", "max_cols"},

@@ -168,6 +168,35 @@ class Verdicts(unittest.TestCase):
                     self.assertEqual(record(FP8_WORKER, mutated)["outcome"], "refuted")
 
 
+class NoDevice(unittest.TestCase):
+    HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
+
+    def test_the_device_is_declined_and_nothing_stands_in_for_it(self):
+        formats = {"formats": ["e4m3", "e5m2"]}
+        for worker, a_job in (
+            (FP8_WORKER, fp8(16, parameters=formats, subject="cuda")),
+            (FP8_WORKER, fp8(16, parameters=formats, subject="cuda", arm="negated")),
+            (FP8_WORKER, fp8(25, parameters=formats, subject="cuda", arm="mutant", mutant="truncate")),
+            (NF4_WORKER, job("C-NF4", "C-NF4-013", subject="cuda", parameters={"scales": [1.0]})),
+        ):
+            declined = record(worker, a_job, environment=self.HIDDEN)
+            self.assertEqual((declined["outcome"], declined["reason"], declined["cases"]), ("declined", "no_device", 0))
+            self.assertTrue(declined["message"])
+            self.assertNotIn("architecture", declined["environment"])
+
+    def test_no_override_makes_a_device_appear(self):
+        a_job = fp8(16, parameters={"formats": ["e4m3"]}, subject="cuda")
+        declined = record(FP8_WORKER, a_job, environment=self.HIDDEN | {"REFUTE_CUDA_SM_OVERRIDE": "90"})
+        self.assertEqual(declined["reason"], "no_device")
+        status, data, error = run(FP8_WORKER, a_job, environment=self.HIDDEN | {"REFUTE_CUDA_SM_OVERRIDE": "sm_90"})
+        self.assertEqual((status, data), (64, b""))
+        self.assertIn("REFUTE_CUDA_SM_OVERRIDE", error)
+
+    def test_a_mutant_of_a_claim_about_the_device_dies_without_one(self):
+        a_job = fp8(17, parameters=FP8, subject="cpu_simd", arm="mutant", mutant="truncate")
+        self.assertEqual(record(FP8_WORKER, a_job, environment=self.HIDDEN)["outcome"], "refuted")
+
+
 class WrongJobs(unittest.TestCase):
     def refused(self, a_job, part):
         status, data, error = run(FP8_WORKER, a_job)

@@ -14,6 +14,10 @@ Verdict fp8_encode_bf16_all(worker::Context& context);
 /// All 2^32 f32 values encoded, byte for byte against the oracle's runs.
 Verdict fp8_encode_f32_all(worker::Context& context);
 
+/// All 2^32 f32 values encoded, saturating and with ties to even, against the conversion
+/// instruction of the device that this runs on. Declined where there is none.
+Verdict fp8_encode_as_instruction(worker::Context& context);
+
 /// Codes, scales and dequantised values of generated tensors, bit for bit, per tensor, channel and
 /// block.
 Verdict fp8_quantize_exact(worker::Context& context);

@@ -68,8 +68,8 @@ class Checker {
         mode_(mode),
         runs_(runs),
         negated_(negated),
-        got_("codes", worker::kSweepChunk) {
-    in_.reserve(worker::kSweepChunk);
+        got_("codes", subject.sweep_chunk()) {
+    in_.reserve(subject.sweep_chunk());
   }
 
   std::optional<std::uint64_t> operator()(std::uint64_t first, std::size_t count) {
@@ -96,13 +96,13 @@ class Checker {
 
 /// The chunk that holds a pattern, so that it is reported and replayed in the company in which it
 /// was found.
-std::uint64_t chunk_begin(std::uint64_t pattern) {
-  return pattern / worker::kSweepChunk * worker::kSweepChunk;
+std::uint64_t chunk_begin(std::uint64_t pattern, const worker::Fp8Subject& subject) {
+  return pattern / subject.sweep_chunk() * subject.sweep_chunk();
 }
 
 Verdict refutation(worker::Fp8Subject& subject, Fp8Mode mode, std::uint64_t pattern) {
-  std::vector<float> in(worker::kSweepChunk);
-  const std::uint64_t first = chunk_begin(pattern);
+  std::vector<float> in(subject.sweep_chunk());
+  const std::uint64_t first = chunk_begin(pattern, subject);
   worker::fill_patterns(static_cast<std::uint32_t>(first), in);
   worker::GuardedOutput<std::uint8_t> codes("codes", in.size());
   subject.encode_range(static_cast<std::uint32_t>(first), in, codes.span(), mode);
@@ -132,17 +132,19 @@ struct Task {
 Verdict sweep_modes(Context& context, worker::Fp8Subject& subject, const std::vector<Task>& tasks) {
   const bool negated = context.compare().negated();
   const auto only = replayed_index(context);
-  const std::uint64_t begin = only ? chunk_begin(*only) : 0;
-  const std::uint64_t end = only ? begin + worker::kSweepChunk : kPatterns;
+  const std::size_t chunk = subject.sweep_chunk();
+  const std::uint64_t begin = only ? chunk_begin(*only, subject) : 0;
+  const std::uint64_t end = only ? begin + chunk : kPatterns;
   for (const bool everything : {false, true}) {
     for (const Task& task : tasks) {
       const auto make_checker = [&]() -> ChunkCheck {
         return [checker = std::make_shared<Checker>(subject, task.mode, task.runs, negated)](
                    std::uint64_t first, std::size_t count) { return (*checker)(first, count); };
       };
-      const auto result = everything ? worker::sweep(begin, end, context.threads(), make_checker)
-                                     : worker::sweep_around(landmarks_of(task.runs), begin, end,
-                                                            context.threads(), make_checker);
+      const auto result = everything
+                              ? worker::sweep(begin, end, context.threads(), make_checker, chunk)
+                              : worker::sweep_around(landmarks_of(task.runs), begin, end,
+                                                     context.threads(), make_checker, chunk);
       // What survives is counted once, by the sweep of everything.
       const bool counts = everything || result.smallest;
       context.add_cases(counts ? result.checked : 0);

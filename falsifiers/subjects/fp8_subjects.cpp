@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "falsifiers/subjects/cuda/fp8_subject.hpp"
 #include "falsifiers/subjects/fp8_external.hpp"
 #include "fixtures/mutants/fp8_mutants.hpp"
 #include "harness/worker/errors.hpp"
@@ -67,12 +68,14 @@ std::unique_ptr<worker::Fp8Subject> named(std::string_view name) {
 
 }  // namespace
 
-std::unique_ptr<worker::Fp8Subject> fp8_subject_of(const worker::Context& context) {
+std::unique_ptr<worker::Fp8Subject> fp8_subject_of(worker::Context& context) {
   const Job& job = context.job();
   const bool mutant = job.arm == Arm::mutant;
   if (!mutant && job.arm != Arm::control && !job.external_subject.empty()) {
     return make_fp8_external(job.external_subject, job.limits.time_s);
   }
+  // The device is looked for only where it is the subject: a mutant stands in for it on the host.
+  if (!mutant && job.subject.text == "cuda") return make_fp8_cuda(context);
   auto subject = mutant ? mutants::make_fp8_mutant(job.mutant.text) : named(job.subject.text);
   if (!subject) {
     throw worker::JobError("there is no FP8 implementation called `" +

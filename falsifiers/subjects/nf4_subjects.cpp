@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "falsifiers/subjects/cuda/nf4_subject.hpp"
 #include "fixtures/mutants/nf4_mutants.hpp"
 #include "harness/worker/errors.hpp"
 
@@ -64,12 +65,14 @@ std::unique_ptr<worker::Nf4Subject> named(std::string_view name) {
 
 }  // namespace
 
-std::unique_ptr<worker::Nf4Subject> nf4_subject_of(const worker::Context& context) {
+std::unique_ptr<worker::Nf4Subject> nf4_subject_of(worker::Context& context) {
   const Job& job = context.job();
   const bool mutant = job.arm == Arm::mutant;
   if (!mutant && job.arm != Arm::control && !job.external_subject.empty()) {
     return make_nf4_external(job.external_subject, job.limits.time_s);
   }
+  // The device is looked for only where it is the subject: a mutant stands in for it on the host.
+  if (!mutant && job.subject.text == "cuda") return make_nf4_cuda(context);
   auto subject = mutant ? mutants::make_nf4_mutant(job.mutant.text) : named(job.subject.text);
   if (!subject) {
     throw worker::JobError("there is no NF4 implementation called `" +

@@ -9,7 +9,7 @@
 namespace refute::falsifiers {
 
 /// The NF4 implementation that the job asks for; see fp8_subjects.hpp.
-std::unique_ptr<worker::Nf4Subject> nf4_subject_of(const worker::Context& context);
+std::unique_ptr<worker::Nf4Subject> nf4_subject_of(worker::Context& context);
 
 /// Somebody's NF4 quantiser behind a subject server. It serves quantize and dequantize; anything
 /// else throws.

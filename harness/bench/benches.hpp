@@ -18,6 +18,7 @@ std::vector<Figure> validate();        // validate.cpp
 std::vector<Figure> job_overhead();    // job_overhead.cpp
 std::vector<Figure> property_cases();  // property.cpp
 std::vector<Figure> quant_diff();      // bench_diff.cpp
+std::vector<Figure> gpu();             // gpu.cpp; throws where there is no device
 
 /// How large the files are that groups make, in MiB: `--mib N`, 1024 without it.
 std::size_t size_mib();

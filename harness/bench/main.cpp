@@ -1,5 +1,5 @@
-// refute_bench [--mib N] [NAME…]: measures the groups named, or all of them, and prints a table of
-// each.
+// refute_bench [--mib N] [NAME…] | --gpu: measures the groups named, or all of them, and prints a
+// table of each. The device's group is measured only when asked for.
 
 #include <algorithm>
 #include <array>
@@ -35,13 +35,17 @@ constexpr std::array kBenches = {
     Bench{"quant-diff", "the diff of two models against reading them, and --as FORMAT", quant_diff},
 };
 
+constexpr Bench kGpu = {"gpu", "the device's kernels against a copy on the device", gpu};
+
 std::size_t files_mib = 1024;
 
 int usage(std::FILE* to, int status) {
   fmt::print(to,
-             "usage: refute_bench [--mib N] [NAME…]\n\nN is the size of files that are made for "
+             "usage: refute_bench [--mib N] [NAME…]\n       refute_bench --gpu\n\nN is the size of "
+             "files that are made for "
              "it. Without a name all are measured:\n");
   for (const Bench& bench : kBenches) fmt::print(to, "  {:<14} {}\n", bench.name, bench.help);
+  fmt::print(to, "  {:<14} {}\n", "--gpu", kGpu.help);
   return status;
 }
 
@@ -82,6 +86,7 @@ bool take_size(std::vector<std::string_view>& names) {
 }
 
 int run(std::vector<std::string_view> names) {
+  if (names.size() == 1 && names[0] == "--gpu") return measure(kGpu);
   if (!take_size(names)) return usage(stderr, 2);
   for (const std::string_view name : names) {
     if (name == "--help" || name == "-h") return usage(stdout, 0);

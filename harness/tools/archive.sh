@@ -27,6 +27,7 @@ mkdir -p "$stage/falsifiers" "$stage/lib"
 cp "$BUILD/refute" "$stage/"
 find "$BUILD/falsifiers" -maxdepth 1 -type f -name 'falsify_*' -executable -exec cp {} "$stage/falsifiers/" \;
 cp -r contracts README.md "$stage/"
+cp harness/tools/gpu_evidence.sh "$stage/gpu-evidence"
 mkdir -p "$stage/fixtures" "$stage/reports"
 cp -r fixtures/index.json fixtures/canary "$stage/fixtures/"
 mkdir -p "$stage/fixtures/data"

@@ -62,6 +62,11 @@ grep -q 'canary caught: [1-9]' <<<"$said" || fail "no canary: $said"
 tail -n 1 <<<"$said" | grep -Eq '^[1-9][0-9]* passed, 0 failed, 0 skipped$' || fail "nothing passed: $said"
 # Without a path the contracts that came along are taken.
 said=$(inside run --claim C-NF4-004 --store /tmp/other) || fail "run without a path failed: $said"
+# Nor is there a driver: a claim about the device declines, and is missed where it was required.
+status=0
+no_device=$(inside run "$home/contracts/nf4-v1.yaml" --claim C-NF4-013 --require cuda --store /tmp/device) || status=$?
+[[ $status == 5 ]] || fail "without a driver, --require cuda exits with $status: $no_device"
+grep -q 'declined on cuda' <<<"$no_device" || fail "no word of the device: $no_device"
 # The check itself can fail: with a library of the bundle gone, the program must not start.
 mv "$root$home"/lib/libfmt.so.* "$work/"
 ! inside --version >/dev/null || fail "refute starts without its libraries, so this root borrows from the machine"

@@ -3,10 +3,11 @@
 
 The closure starts at the worker's own sources and follows every `#include "..."`, and from each header to the files that
 implement it: D/S.hpp leads to D/S.cpp and D/S_*, among the kernels also to kernels/<backend>/S_*. Tests and benches are left
-out. (So a body that is named after none of its headers would be missed: keep to the names.) A file that runs as part of what
-is claimed, though no source includes it, is named with --also. The digest covers the files' paths below the root and their
-contents, the compiler and the numeric flags: never the binary, which differs from folder to folder, and never an absolute
-path.
+out. What lies in a folder called `cuda` belongs to the CUDA subjects alone: it is part of their digest and of no other's, as
+is the CUDA compiler. (A body that is named after none of its headers would be missed: keep to the names.) A file that
+runs as part of what is claimed, though no source includes it, is named with --also. The digest covers the files' paths below
+the root and their contents, the compiler and the numeric flags: never the binary, which differs from folder to folder, and
+never an absolute path.
 """
 
 import argparse
@@ -42,12 +43,17 @@ def implementing(root, header, backend):
                 yield body
 
 
+def foreign(root, path, backend):
+    """Whether a file is of no concern to a backend's evidence."""
+    return backend != "cuda" and "cuda" in path.relative_to(root).parent.parts
+
+
 def closure(root, sources, backend):
     """Every file that is reached, sorted by its path below the root."""
     todo, seen = [root / s for s in sources], set()
     while todo:
         path = todo.pop()
-        if path in seen:
+        if path in seen or foreign(root, path, backend):
             continue
         seen.add(path)
         todo.extend(included(root, path))
@@ -79,6 +85,7 @@ def main():
     parser.add_argument("--compiler", required=True)
     parser.add_argument("--flags", required=True)
     parser.add_argument("--sanitizers", required=True)
+    parser.add_argument("--cuda-compiler", default="", help="with its flags; absent: there are no CUDA subjects here")
     parser.add_argument("--also", action="append", default=[], type=pathlib.Path,
                         help="a file that the evidence rests on though nothing includes it; taken alone (repeatable)")
     parser.add_argument("--show", action="store_true", help="print the closure's paths as well")
@@ -90,7 +97,8 @@ def main():
     also = [root / path for path in a.also]
     cpu, cuda = (sorted({*closure(root, a.sources, backend), *also}, key=lambda p: p.relative_to(root).as_posix())
                  for backend in ("cpu", "cuda"))
-    has_cuda = any(p.suffix == ".cu" for p in cuda)
+    has_cuda = a.cuda_compiler and any(p.suffix == ".cu" for p in cuda)
+    cuda_toolchain = [*toolchain, a.cuda_compiler]
     if a.show:
         print("\n".join(p.relative_to(root).as_posix() for p in cpu))
     a.out.write_text(
@@ -98,7 +106,7 @@ def main():
         '#include "harness/worker/row.hpp"\n\n'
         "inline constexpr refute::worker::BuildInfo kBuildInfo = {\n"
         f'    .source_cpu = "{digest(root, cpu, toolchain)}",\n'
-        f'    .source_cuda = "{digest(root, cuda, toolchain) if has_cuda else ""}",\n'
+        f'    .source_cuda = "{digest(root, cuda, cuda_toolchain) if has_cuda else ""}",\n'
         f'    .compiler = "{a.compiler}",\n    .flags = "{a.flags}",\n    .sanitizers = "{a.sanitizers}",\n'
         "};\n", encoding="utf-8")
     if a.depfile:

@@ -21,7 +21,9 @@ TREE = {
     "kernels/cpu/k_scalar.cpp": '  #  include "kernels/cpu/shape.hpp"\n',
     "kernels/cpu/shape.hpp": "",
     "kernels/cpu/other_scalar.cpp": "",
-    "kernels/cuda/k_cuda.cu": "",
+    "kernels/cuda/k_cuda.cu": '#include "kernels/cuda/shared.cuh"\n',
+    "kernels/cuda/shared.cuh": "",
+    "falsifiers/subjects/cuda/adapter.cpp": "",
 }
 
 
@@ -36,11 +38,12 @@ class SourceClosure(unittest.TestCase):
     def tearDown(self):
         self.folder.cleanup()
 
-    def run_script(self, flags="-O2", root=None, also=()):
+    def run_script(self, flags="-O2", root=None, also=(), nvcc="nvcc 13.0"):
         out, dep = self.root / "out.hpp", self.root / "out.d"
         done = subprocess.run(
             [sys.executable, SCRIPT, "--root", root or self.root, "--out", out, "--depfile", dep, "--compiler", "gcc 12",
-             f"--flags={flags}", "--sanitizers", "none", "--show", *(f"--also={path}" for path in also), "falsifiers/w.cpp"],
+             f"--flags={flags}", "--sanitizers", "none", f"--cuda-compiler={nvcc}", "--show", *(f"--also={path}" for path in also),
+             "falsifiers/w.cpp", "falsifiers/subjects/cuda/adapter.cpp"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             return done.stderr
@@ -73,10 +76,18 @@ class SourceClosure(unittest.TestCase):
     def test_each_backend_has_its_own_digest(self):
         self.assertEqual(self.changed("harness/b.hpp"), {"cpu", "cuda"})
         self.assertEqual(self.changed("kernels/cpu/shape.hpp"), {"cpu"})
+        self.assertEqual(self.changed("kernels/cuda/shared.cuh"), {"cuda"})
         self.assertEqual(self.changed("kernels/cuda/k_cuda.cu"), {"cuda"})
+        self.assertEqual(self.changed("falsifiers/subjects/cuda/adapter.cpp"), {"cuda"})
         self.assertEqual(self.changed("harness/other.cpp"), set())
         self.assertEqual(self.changed("kernels/k_test.cpp"), set())
         self.assertEqual(self.changed("kernels/cpu/other_scalar.cpp"), set())
+
+    def test_the_cuda_compiler_counts_for_the_cuda_subjects_alone(self):
+        with_13, with_12, without = (self.run_script(nvcc=n)[1] for n in ("nvcc 13.0", "nvcc 12.4", ""))
+        self.assertEqual({with_13["cpu"]}, {with_12["cpu"], without["cpu"]})
+        self.assertNotEqual(with_13["cuda"], with_12["cuda"])
+        self.assertEqual(without["cuda"], "")
 
     def test_flags_count_and_the_place_does_not(self):
         first = self.run_script()[1]

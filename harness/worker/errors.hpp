@@ -1,6 +1,9 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
+
+#include "harness/model/outcome.hpp"
 
 namespace refute::worker {
 
@@ -14,6 +17,13 @@ struct JobError : std::runtime_error {
 /// A subject server died, answered with something else than was asked for, or said nothing in time.
 struct SubjectFailure : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// The subject cannot be run here, and nothing is wrong with it: the job's outcome is declined.
+struct SubjectDeclined : std::runtime_error {
+  SubjectDeclined(DeclineReason why, const std::string& message)
+      : std::runtime_error(message), reason(why) {}
+  DeclineReason reason;
 };
 
 /// How a worker process ends when it writes no record. kExitJobError is part of the protocol: what

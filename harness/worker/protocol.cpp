@@ -126,8 +126,12 @@ Outcome run_job(const Table& table, const Job& job) {
   const Row& row = row_of(table, job);
   require_known(row, job);
   Context context(job);
-  Verdict verdict = row.falsify(context);
-  return context.outcome(std::move(verdict));
+  try {
+    Verdict verdict = row.falsify(context);
+    return context.outcome(std::move(verdict));
+  } catch (const SubjectDeclined& declined) {
+    return context.outcome(Declined{declined.reason, declined.what()});
+  }
 }
 
 Value record_of(const Job& job, const Outcome& outcome) {

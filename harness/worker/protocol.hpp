@@ -25,7 +25,7 @@ int protocol_main(int argc, char** argv, const Table& table);
 Result<Job> parse_job(std::string_view text);
 
 /// Runs the row that the job names. Throws JobError if there is none, or if it does not know the
-/// subject or mutant.
+/// subject or mutant. A subject that cannot be run here (SubjectDeclined) makes a declined outcome.
 Outcome run_job(const Table& table, const Job& job);
 
 /// The record for file descriptor 3.

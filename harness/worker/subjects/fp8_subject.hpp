@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "harness/worker/sweep.hpp"
 #include "kernels/fp8.hpp"
 
 namespace refute::worker {
@@ -38,6 +39,10 @@ class Fp8Subject {
     static_cast<void>(first);
     encode(in, out, mode);
   }
+
+  /// How many patterns a sweep had better ask for at once: few where a call is cheap, many where
+  /// each crosses a bus.
+  virtual std::size_t sweep_chunk() const { return kSweepChunk; }
 };
 
 }  // namespace refute::worker
