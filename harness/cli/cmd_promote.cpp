@@ -13,6 +13,7 @@
 #include "harness/model/near_miss.hpp"
 #include "harness/pipeline/judge/changes.hpp"
 #include "harness/pipeline/judge/report_rows.hpp"
+#include "harness/pipeline/judge/report_words.hpp"
 #include "harness/pipeline/judge/verify.hpp"
 
 namespace refute::cli {
@@ -84,14 +85,24 @@ std::optional<Refusal> unfit(const PromoteWords& words, const pipeline::StoredRu
                   "run again, or take what it came to with --interrupted"}};
 }
 
-/// A run of other claims brings nothing and only shows that what is committed went stale.
-std::optional<Refusal> only_takes(const PromoteWords& words, const pipeline::Promotion& promotion) {
-  if (words.drop_stale || promotion.added + promotion.attested > 0 || promotion.dropped == 0)
-    return std::nullopt;
-  return Refusal{ExitCode::stale,
-                 {fmt::format("the run brings no new evidence, and {} committed records are stale",
-                              promotion.dropped),
-                  "`refute run` of all contracts first, or drop them with --drop-stale"}};
+/// A run of some claims only, while the evidence of others went stale: those would be left with
+/// none, though nothing was tried that speaks against them.
+std::optional<Refusal> only_takes(const PromoteWords& words, const pipeline::Promotion& promotion,
+                                  const pipeline::Committed& before) {
+  if (words.drop_stale || promotion.dropped == 0) return std::nullopt;
+  std::size_t bereft = 0;
+  for (const pipeline::Change& change :
+       pipeline::changes_since(baseline_of(before), promotion.ledger)) {
+    const pipeline::ClaimLedger* claim = promotion.ledger.find(change.claim);
+    bereft += change.kind == pipeline::ChangeKind::lowered && claim->records.empty();
+  }
+  if (bereft == 0) return std::nullopt;
+  return Refusal{
+      ExitCode::stale,
+      {fmt::format("{} would be left without evidence: {} committed records are stale, and the run "
+                   "has nothing new on them",
+                   pipeline::counted(bereft, "claim"), promotion.dropped),
+       "`refute run` of all contracts first, or let it go with --drop-stale"}};
 }
 
 int check(const LedgerInputs& inputs, const pipeline::Committed& committed) {
@@ -138,7 +149,7 @@ int promote(const PromoteWords& words) {
   const auto promotion = pipeline::plan_promotion(inputs->project->contracts, inputs->today,
                                                   committed->evidence, inputs->run->evidence);
   if (!promotion) return refuse({ExitCode::findings, promotion.error()});
-  if (const auto refusal = only_takes(words, *promotion)) return refuse(*refusal);
+  if (const auto refusal = only_takes(words, *promotion, *committed)) return refuse(*refusal);
   if (auto error = pipeline::write_promotion(words.ledger.reports, *promotion)) {
     return refuse({ExitCode::no_verdict, *error});
   }
@@ -155,7 +166,7 @@ std::function<int()> attach(CLI::App& app) {
       ->type_name("ID");
   app.add_flag("--interrupted", words->interrupted, "Take a run that was cut short");
   app.add_flag("--drop-stale", words->drop_stale,
-               "Drop stale evidence though the run brings no new evidence");
+               "Drop stale evidence of claims that the run has nothing new on");
   app.add_flag("--check", words->check,
                "Write nothing; exit 6 when the committed ledger is not what the committed evidence "
                "and today's inputs give");

@@ -27,7 +27,7 @@ namespace {
 struct ReplayWords {
   ProjectOptions project;
   std::vector<std::string> ids;
-  std::string subject, store = ".refute", evidence = "reports/evidence";
+  std::string subject, run, store = ".refute", evidence = "reports/evidence";
 };
 
 int status(ExitCode code) {
@@ -42,11 +42,19 @@ bool is_refutation(const Evidence& evidence) {
   return evidence.arm == Arm::subject && std::holds_alternative<Refuted>(evidence.outcome.verdict);
 }
 
-/// What was refuted, newest first: by the latest run, then by the committed evidence. Contracts and
-/// workers that the user did not name are those of the run.
+/// The run that was named, else the latest.
+Result<std::optional<pipeline::StoredRun>> run_of(const ReplayWords& words) {
+  if (words.run.empty()) return pipeline::load_latest(words.store);
+  auto run = pipeline::load_run(words.store, words.run);
+  if (!run) return run.take_error();
+  return std::optional<pipeline::StoredRun>(*std::move(run));
+}
+
+/// What was refuted, newest first: by the run, then, if none was named, by the committed evidence.
+/// Contracts and workers that the user did not name are those of the run.
 Result<std::vector<Evidence>> refutations(ReplayWords& words) {
   std::vector<Evidence> found;
-  auto run = pipeline::load_latest(words.store);
+  auto run = run_of(words);
   if (!run) return run.take_error();
   if (*run) {
     for (Evidence& evidence : (*run)->evidence) {
@@ -54,6 +62,7 @@ Result<std::vector<Evidence>> refutations(ReplayWords& words) {
     }
     adopt(words.project, earlier_run((*run)->facts.options));
   }
+  if (!words.run.empty()) return found;
   auto files = pipeline::read_evidence_folder(words.evidence);
   if (!files) return files.take_error();
   auto committed = pipeline::from_files(*files);
@@ -234,6 +243,8 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--worker-dir", words->project.worker_folder,
                  "Folder of the falsify_* executables (default: beside refute)")
       ->type_name("DIR");
+  app.add_option("--run", words->run, "Only what this run refuted (default: the latest)")
+      ->type_name("ID");
   app.add_option("--store", words->store, "Folder of the runs' records (default .refute)")
       ->type_name("DIR");
   app.add_option("--evidence", words->evidence,

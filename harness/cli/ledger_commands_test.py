@@ -215,6 +215,14 @@ class LedgerCommands(unittest.TestCase):
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("bit for bit", done.stdout)
+        # Another run in between takes nothing from it.
+        self.write_worker()
+        self.refute("run", "my contracts", "--worker-dir", "workers", "--store", store)
+        self.write_worker(double="lambda x: 2 * x if x != 41 else 0")
+        done = subprocess.run(["sh", "-c", replay.replace("refute", REFUTE, 1)], cwd=self.root,
+                              capture_output=True, text=True, timeout=60)
+        self.assertIn("bit for bit", done.stdout + done.stderr)
+        self.refute("run", "my contracts", "--worker-dir", "workers", "--store", store, expect=1)
         for format in ("md", "json", "junit"):
             report = self.refute("report", "--store", store, "--format", format, expect=1).stdout
             self.assertIn("my contracts", report)
@@ -246,7 +254,7 @@ class LedgerCommands(unittest.TestCase):
         self.run_and_promote()
         self.write_worker(source="two")
         done = self.project("promote", expect=6)
-        self.assertIn("brings no new evidence, and 3 committed records are stale", done.stderr)
+        self.assertIn("1 claim would be left without evidence: 3 committed records are stale", done.stderr)
         self.refute("verify")
         self.project("promote", "--drop-stale")
         self.assertEqual(self.level(), "OPEN")

@@ -136,6 +136,7 @@ std::string replay_command(const Evidence& evidence, const RunFacts* run) {
   add_each("--contracts", options.find("paths"));
   add_each("--worker", options.find("workers"));
   add("--worker-dir", options.find("worker_dir"));
+  if (!run->id.empty()) command += " --run " + run->id;
   const Value* store = options.find("store");
   if (store != nullptr && *store != Value(".refute")) add("--store", store);
   return command;
