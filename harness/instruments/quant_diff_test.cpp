@@ -242,6 +242,31 @@ TEST_CASE("quantised copies are equal to the byte, or say where they are not") {
   CHECK(says(row, "block 3, element 5 of it"));
 }
 
+TEST_CASE("another scale of a quantised copy is a finding, and so is another code") {
+  const std::vector<std::uint8_t> codes(64, 0x38);
+  auto other_codes = codes;
+  other_codes[37] ^= 1;
+  const Floats scales = {1, 1, 1, 1}, other_scales = {1, 1, 1.5f, 1};
+  const auto fp8 = [](const std::vector<std::uint8_t>& stored, const Floats& by) {
+    ModelTensor t;
+    t.name = std::string(1, 'w');
+    t.type = tensor::ScaledFp8{kernels::Fp8Format::e4m3, 1, 16};
+    t.shape = {4, 16};
+    t.count = 64;
+    t.bytes = std::as_bytes(std::span(stored));
+    t.scales = {.name = "w_scale", .type = DType::f32, .bytes = std::as_bytes(std::span(by))};
+    return t;
+  };
+  const ModelTensor x = fp8(codes, scales);
+  const auto judged = [&](const ModelTensor& y) {
+    const TensorPair pair{.reference = &x, .other = &y};
+    return judge_pair(pair, measure_pairs(std::span(&pair, 1), {}).pairs[0], std::nullopt);
+  };
+  CHECK(judged(fp8(codes, scales)).band_verdict == BandVerdict::exact);
+  CHECK(says(judged(fp8(codes, other_scales)), "scales differ, first that of block 2"));
+  CHECK(says(judged(fp8(other_codes, scales)), "block 2, element 5 of it (element [2, 5])"));
+}
+
 TEST_CASE("whole numbers and F64 are compared exactly, in any width") {
   using I64 = std::vector<std::int64_t>;
   using I32 = std::vector<std::int32_t>;
