@@ -41,12 +41,13 @@ enum class DiffFindingKind : std::uint8_t {
   over_bound,      ///< a block is further off than any correct quantiser of its format leaves it
   wrong_code,      ///< a code is not the one nearest to its value, where nearly all others are
   scale,           ///< the norm is off by more than the whole error of a healthy quantiser
-  changed,    ///< whole numbers differ, f64 where f32 does not show it, or few values of a copy
-  threshold,  ///< the cosine is below the gate
+  changed,         ///< values or codes of a copy, which had to be the same
+  beyond_band,     ///< the relative error is more than twice what a healthy quantiser leaves
+  threshold,       ///< the cosine is below the gate
 };
-constexpr std::array<std::string_view, 11> kDiffFindingNames = {
-    "missing",    "extra",      "shape_mismatch", "unknown_type", "non_finite", "unreadable",
-    "over_bound", "wrong_code", "scale",          "changed",      "threshold"};
+constexpr std::array<std::string_view, 12> kDiffFindingNames = {
+    "missing",    "extra",      "shape_mismatch", "unknown_type", "non_finite",  "unreadable",
+    "over_bound", "wrong_code", "scale",          "changed",      "beyond_band", "threshold"};
 constexpr std::string_view to_string(DiffFindingKind k) {
   return kDiffFindingNames[static_cast<std::size_t>(k)];
 }

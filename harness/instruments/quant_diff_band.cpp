@@ -75,6 +75,9 @@ std::optional<ErrorBand> cost_of(const TensorType& type) {
   if (std::holds_alternative<tensor::GroupedNf4>(type)) return kNf4;
   const auto* dtype = std::get_if<DType>(&type);
   if (dtype == nullptr) return std::nullopt;
+  // Codes that were cast without a scale; where the scales are missing, the error is beyond it.
+  if (*dtype == DType::f8_e4m3) return ErrorBand{kE4m3High / 2, kE4m3High};
+  if (*dtype == DType::f8_e5m2) return ErrorBand{kE4m3High, 2 * kE4m3High};
   if (*dtype == DType::f16) return band_of(GgmlFormat::f16);
   if (*dtype == DType::bf16) return band_of(GgmlFormat::bf16);
   if (*dtype == DType::f32 || *dtype == DType::f64) return ErrorBand{0, 0x1p-24};
@@ -86,6 +89,9 @@ std::optional<ErrorBand> cost_of(const TensorType& type) {
 std::optional<ErrorBand> expected_band(const TensorType& reference, const TensorType& other) {
   const auto* from = std::get_if<DType>(&reference);
   const auto* to = std::get_if<DType>(&other);
+  if (reference == other && tensor::has_values(reference)) return ErrorBand{0, 0};
+  if (from && to && !tensor::is_floating(reference) && !tensor::is_floating(other))
+    return ErrorBand{0, 0};
   if (from && to && holds_all_of(*from, *to)) return ErrorBand{0, 0};
   const auto cost = cost_of(other);
   if (!cost) return std::nullopt;

@@ -21,7 +21,8 @@ struct ErrorBand {
 /// The band for trained weights: from 10 % below to 25 % above what N(0, 1) gives for the block
 /// formats and NF4, ±10 % for F16 and BF16; [2^-3/√12/2, 2^-3/√12] for E4M3 and twice that for
 /// E5M2, which hold for any smooth density (uniform error inside a binade). [0, 0] where every
-/// value of the reference's type exists in the other one. Where the reference is quantised itself,
+/// value of the reference's type exists in the other one, where both are one type, and between
+/// whole numbers. Where the reference is quantised itself,
 /// no lower end, and both errors together as the upper one. None for unknown types.
 std::optional<ErrorBand> expected_band(const tensor::TensorType& reference,
                                        const tensor::TensorType& other);

@@ -24,7 +24,7 @@ struct CodeFault {
 struct CodeCheck {
   std::uint64_t blocks = 0;  ///< that were looked at; 0: this pair of types has no such check
   std::uint64_t elements = 0;
-  std::uint64_t over_bound = 0;                    ///< blocks with an element beyond the bound
+  std::uint64_t over_bound = 0;  ///< beyond the bound: blocks (FP8, F16, BF16: values)
   std::optional<CodeFault> worst_over_bound = {};  ///< the one furthest beyond, the first of equals
   std::uint64_t not_nearest = 0;                   ///< elements whose code is not the nearest one
   std::optional<CodeFault> worst_not_nearest = {};

@@ -104,14 +104,17 @@ std::string fault_text(const DiffRow& row, const CodeFault& f) {
                      f.element, place(row.shape, f.index), f.value, f.reference, f.error);
 }
 
-void find_over_bound(DiffRow& row) {
+/// Blocks are counted where one bound holds for a block, values where each has its own.
+void find_over_bound(DiffRow& row, const TensorPair& pair) {
   const CodeCheck& c = row.codes;
   if (c.over_bound == 0) return;
+  const bool by_block = pair.other && !std::holds_alternative<tensor::DType>(pair.other->type) &&
+                        !std::holds_alternative<tensor::ScaledFp8>(pair.other->type);
   add(row, Kind::over_bound,
-      fmt::format("{} of {} blocks are further off than {} leaves any value: {}, where {:.4g} is "
-                  "the most",
-                  c.over_bound, c.blocks, row.qtype, fault_text(row, *c.worst_over_bound),
-                  c.worst_over_bound->limit));
+      fmt::format("{} of {} {} are further off than {} leaves any value: {}, where {:.4g} is the "
+                  "most",
+                  c.over_bound, by_block ? c.blocks : c.elements, by_block ? "blocks" : "values",
+                  row.qtype, fault_text(row, *c.worst_over_bound), c.worst_over_bound->limit));
 }
 
 // Of a tensor that another quantiser made, most blocks differ from ours and a refitted scale leaves
@@ -148,38 +151,101 @@ void find_wrong_code(DiffRow& row) {
   row.notes.push_back(text + " (a quantiser that refits scales after choosing codes does so)");
 }
 
+// Without a band nothing is known of the error; a norm that is off by half is another scale.
+constexpr double kAnyScale = 0.5;
+
+bool is_fp8_without_scales(const TensorPair& pair) {
+  const auto* dtype = pair.other ? std::get_if<tensor::DType>(&pair.other->type) : nullptr;
+  return dtype && (*dtype == tensor::DType::f8_e4m3 || *dtype == tensor::DType::f8_e5m2);
+}
+
 /// The triangle inequality: a norm cannot be further off than the whole error. A healthy error is
 /// nearly orthogonal to the values, and leaves the norm alone.
-void find_scale(DiffRow& row) {
-  if (!row.band || row.band->lossless() || !row.norm_ratio.defined()) return;
+void find_scale(DiffRow& row, const TensorPair& pair) {
+  if ((row.band && row.band->lossless()) || !row.norm_ratio.defined()) return;
+  const double most = row.band ? row.band->high : kAnyScale;
   const double off = std::fabs(row.norm_ratio.value() - 1);
-  if (off <= row.band->high) return;
-  add(row, Kind::scale,
-      fmt::format("the norm is {:.6g} times the reference's; the whole error of {} is {:.3g}",
-                  row.norm_ratio.value(), row.qtype, row.band->high));
+  if (off <= most) return;
+  std::string text =
+      fmt::format("the norm is {:.6g} times the reference's; ", row.norm_ratio.value());
+  text += row.band ? fmt::format("the whole error of {} is {:.3g}", row.qtype, most)
+                   : fmt::format("no way to store it as {} does that", row.qtype);
+  if (is_fp8_without_scales(pair)) text += "; it has no scale tensor beside it";
+  add(row, Kind::scale, text);
 }
 
-/// A few values that differ in a copy are damage; see PairResult::changed.
-void find_damaged_copy(DiffRow& row, const PairResult& m) {
-  if (!m.changed || *m.changed > std::max<std::uint64_t>(1, row.numel / kFewElements)) return;
-  add(row, Kind::changed,
-      fmt::format("{} of {} values differ though {} holds all of {}, the first at {}", *m.changed,
-                  row.numel, row.qtype, row.reference_type, place(row.shape, m.first_changed)));
+/// Whatever the cosine gate says, or that there is none. A tensor can be off by the top of its band
+/// and a little more when it is far from Gaussian; twice that is another tensor.
+void find_beyond_band(DiffRow& row) {
+  constexpr double kFar = 2;
+  if (!row.band || row.band->lossless() || row.has(Kind::non_finite)) return;
+  if (row.relative_error.at_most(kFar * row.band->high)) return;
+  if (!row.relative_error.defined())
+    return add(row, Kind::beyond_band, "the reference is all zeros and the other model is not");
+  add(row, Kind::beyond_band,
+      fmt::format("the relative error is {:.4g}; {} leaves {:.3g} at most",
+                  row.relative_error.value(), row.qtype, row.band->high));
 }
 
-/// Whole numbers of one type are the same or they are not; f32 may hide it, as it may of f64.
+/// Of the block that holds value `index`, the first value that differs; its first one where only
+/// codes differ that are worth the same.
+std::size_t first_other_value(const TensorPair& pair, std::size_t index) {
+  const std::size_t size = tensor::values_per_block(pair.other->type);
+  const std::size_t begin = index / size * size, count = std::min(size, pair.other->count - begin);
+  std::vector<float> a(count), b(count);
+  if (tensor::dequantize(*pair.reference, begin, a) || tensor::dequantize(*pair.other, begin, b))
+    return index;
+  const auto at = std::ranges::mismatch(a, b).in1;
+  return at == a.end() ? index : begin + static_cast<std::size_t>(at - a.begin());
+}
+
+/// "block 3, element 5 of it (element [1, 37])"; the place alone for plain numbers.
+std::string stored_place(const DiffRow& row, const TensorPair& pair, std::size_t index) {
+  const auto& type = pair.other->type;
+  std::size_t block = 0, element = 0;
+  if (const auto* fp8 = std::get_if<tensor::ScaledFp8>(&type)) {
+    const std::size_t cols = std::max<std::size_t>(1, pair.other->cols());
+    const std::size_t r = index / cols, c = index % cols;
+    block = r / fp8->block_rows * ((cols - 1) / fp8->block_cols + 1) + c / fp8->block_cols;
+    element = r % fp8->block_rows * std::min(cols, fp8->block_cols) + c % fp8->block_cols;
+  } else if (std::holds_alternative<tensor::DType>(type)) {
+    return place(row.shape, index);
+  } else {
+    if (std::holds_alternative<kernels::GgmlFormat>(type)) index = first_other_value(pair, index);
+    const std::size_t size = tensor::values_per_block(type);
+    block = index / size, element = index % size;
+  }
+  return fmt::format("block {}, element {} of it ({})", block, element, place(row.shape, index));
+}
+
+/// Adding one to a norm rounds it where the conversion did so in F16 or BF16: by 2^-9 at most.
+bool rounded_by_conversion(const DiffRow& row, const TensorPair& pair) {
+  return (pair.adjust_reference.plus_one || pair.adjust_other.plus_one) &&
+         row.relative_error.at_most(0x1p-9);
+}
+
+/// Values that had to be the same; see PairResult::changed.
 void find_changed(DiffRow& row, const TensorPair& pair, const PairResult& m) {
-  if (!pair.other || pair.reference->type != pair.other->type) return find_damaged_copy(row, m);
-  const auto* dtype = std::get_if<tensor::DType>(&pair.reference->type);
-  const bool whole = dtype && !tensor::is_floating(pair.reference->type);
-  const bool hidden = dtype && *dtype == tensor::DType::f64 && row.rmse.at_most(0);
-  if (!whole && !hidden) return find_damaged_copy(row, m);
-  const auto &a = pair.reference->bytes, &b = pair.other->bytes;
-  const auto [at, unused] = std::ranges::mismatch(a, b);
-  if (at == a.end()) return;
-  const auto index = static_cast<std::size_t>(at - a.begin()) / tensor::bytes_of(*dtype);
-  add(row, Kind::changed,
-      fmt::format("the {} values differ, first at {}", row.qtype, place(row.shape, index)));
+  if (row.has(Kind::non_finite) || rounded_by_conversion(row, pair)) return;
+  const bool same = same_storage(pair);
+  std::string text;
+  if (m.changed && m.changed->count != 0) {
+    const bool blocks = std::holds_alternative<kernels::GgmlFormat>(pair.other->type);
+    const std::size_t size = blocks ? tensor::values_per_block(pair.other->type) : 1;
+    const std::string why = same ? fmt::format("both sides are {}", row.qtype)
+                                 : fmt::format("{} holds all of {}", row.qtype, row.reference_type);
+    text = fmt::format("{} of {} {} differ though {}, the first at {}", m.changed->count,
+                       row.numel / size, blocks ? "blocks" : "values", why,
+                       stored_place(row, pair, m.changed->first));
+  }
+  if (const auto scale = same ? first_other_scale(*pair.reference, *pair.other) : std::nullopt)
+    text += fmt::format("{}the scales differ, first that of block {}, from its element 0 on",
+                        text.empty() ? "" : "; ", *scale);
+  if (text.empty()) return;
+  if (row.norm_ratio.defined() && std::fabs(row.norm_ratio.value() - 1) > 1e-6)
+    text += fmt::format("; the norm is {:.6g} times the reference's", row.norm_ratio.value());
+  row.band_verdict = BandVerdict::above;  // also where f32 does not show the difference
+  add(row, Kind::changed, text);
 }
 
 void find_threshold(DiffRow& row, const std::optional<double>& threshold) {
@@ -255,10 +321,11 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
   row.verdict = bucket(row.cosine);
   row.band_verdict = judge_band(row.band, row.relative_error);
   find_non_finite(row, measured);
-  find_over_bound(row);
+  find_over_bound(row, pair);
   find_wrong_code(row);
-  find_scale(row);
+  find_scale(row, pair);
   find_changed(row, pair, measured);
+  find_beyond_band(row);
   find_threshold(row, threshold);
   return row;
 }

@@ -52,10 +52,6 @@ class PairReader {
   PairResult measure(std::size_t chunk, Scratch& scratch);
   /// The index of the largest difference, once it is known which chunk has it.
   std::size_t index_of(std::size_t chunk, float max_abs, Scratch& scratch);
-  /// Whether equal values were to be expected.
-  bool lossless() const { return lossless_; }
-  /// Counts the values of a chunk that differ.
-  void count_changed(std::size_t chunk, PairResult& result, Scratch& scratch);
 
  private:
   struct Runs {
@@ -67,6 +63,7 @@ class PairReader {
   }
   Runs read(std::size_t chunk, Scratch& scratch);
   std::optional<Error> fill(std::span<float> x, std::size_t first);
+  Changed read_changes(std::size_t first, std::size_t count, const Runs& runs) const;
   bool fused() const;
   std::optional<PairResult> measure_fused(std::size_t chunk, StoredRun x, Scratch& scratch);
   void take_group(PairResult& result, const RunError& e, std::size_t first, std::size_t length,
@@ -246,6 +243,11 @@ PairResult PairReader::measure(std::size_t chunk, Scratch& scratch) {
     const RunError e = kernels::cpu_simd::run_error(at(runs.x, begin), at(runs.y, begin), n);
     take_group(result, e, first + begin, n, scratch);
   }
+  result.changed = stored_changes(pair_, first, count);
+  if (!result.changed && lossless_ && pair_.other) {
+    result.changed.emplace();
+    if (result.max_abs > 0) result.changed = read_changes(first, count, runs);
+  }
   if (std::isinf(result.max_abs)) {
     take_census(result, runs.x, runs.y, first, count);
   } else if (check_) {
@@ -262,16 +264,13 @@ std::size_t PairReader::index_of(std::size_t chunk, float max_abs, Scratch& scra
   return first + kernels::cpu_simd::run_error_index(runs.x, runs.y, count, max_abs);
 }
 
-void PairReader::count_changed(std::size_t chunk, PairResult& result, Scratch& scratch) {
-  const Runs runs = read(chunk, scratch);
-  if (runs.error) return;
-  const std::size_t first = chunk * plan_.chunk;
-  for (std::size_t i = 0; i < length(chunk); ++i) {
+Changed PairReader::read_changes(std::size_t first, std::size_t count, const Runs& runs) const {
+  Changed changed;
+  for (std::size_t i = 0; i < count; ++i) {
     const bool equal = kernels::cpu_scalar::run_error(at(runs.x, i), at(runs.y, i), 1).max_abs == 0;
-    if (equal) continue;
-    if (*result.changed == 0) result.first_changed = first + i;
-    ++*result.changed;
+    if (!equal) changed.add({1, first + i});
   }
+  return changed;
 }
 
 void add_side(SideCensus& side, const SideCensus& later) {
@@ -279,19 +278,6 @@ void add_side(SideCensus& side, const SideCensus& later) {
   side.counts.positive_infinity += later.counts.positive_infinity;
   side.counts.negative_infinity += later.counts.negative_infinity;
   if (!side.first) side.first = later.first;
-}
-
-/// A copy that differs in a few values was damaged; one that differs throughout is something else,
-/// values that were quantised and stored as floats again, say. Only the former is looked into.
-void count_few_changes(PairReader& reader, const std::vector<PairResult>& chunks, PairResult& all,
-                       Scratch& scratch) {
-  const auto differs = [](const PairResult& chunk) { return chunk.max_abs > 0; };
-  const auto differing = std::ranges::count_if(chunks, differs);
-  if (differing > std::max<std::ptrdiff_t>(1, std::ssize(chunks) / 100)) return;
-  all.changed = 0;
-  for (std::size_t c = 0; c < chunks.size(); ++c) {
-    if (differs(chunks[c])) reader.count_changed(c, all, scratch);
-  }
 }
 
 /// Chunks in their order.
@@ -309,14 +295,16 @@ PairResult fold(PairReader& reader, const std::vector<PairResult>& chunks, Scrat
     add_side(all.reference, chunk.reference);
     add_side(all.other, chunk.other);
     all.codes.add(chunk.codes);
+    if (chunk.changed) {
+      if (!all.changed) all.changed.emplace();
+      all.changed->add(*chunk.changed);
+    }
     if (chunk.max_abs > all.max_abs) all.max_abs = chunk.max_abs, most = c;
     if (badness(chunk.worst) > badness(all.worst)) all.worst = chunk.worst;
   }
   const bool finite = !std::isinf(all.max_abs);
-  if (all.max_abs > 0 && finite && !all.error) {
+  if (all.max_abs > 0 && finite && !all.error)
     all.max_abs_index = reader.index_of(most, all.max_abs, scratch);
-    if (reader.lossless()) count_few_changes(reader, chunks, all, scratch);
-  }
   return all;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/instruments/quant_diff.hpp"
+#include "harness/instruments/quant_diff_copy.hpp"
 #include "harness/metrics/census.hpp"
 
 namespace refute::instruments {
@@ -46,10 +47,8 @@ struct PairResult {
   SideCensus reference, other;
   WorstGroup worst;
   CodeCheck codes;
-  /// Where the other type holds every value of the reference's and nearly all chunks are equal: how
-  /// many values differ, and the first of them.
-  std::optional<std::uint64_t> changed;
-  std::size_t first_changed = 0;
+  /// What differs though it had to be the same; nothing where no such thing was to be expected.
+  std::optional<Changed> changed;
   std::optional<Error> error;  ///< values could not be had; nothing else means anything then
 };
 

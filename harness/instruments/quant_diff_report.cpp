@@ -175,9 +175,9 @@ std::string diff_summary(const DiffReport& report) {
     ++bands[static_cast<std::size_t>(row.band_verdict)];
     findings += row.findings.size();
   }
-  constexpr std::array<std::string_view, 5> kWords = {"equal, as they had to be",
-                                                      "below the band of their format", "inside it",
-                                                      "above it", "without a band"};
+  constexpr std::array<std::string_view, 5> kWords = {
+      "equal, as they had to be", "below the band of their format", "inside their band",
+      "above their band", "without a band"};
   std::string text = plural(report.rows.size(), "tensor");
   std::string_view before = ": ";
   for (std::size_t i = 0; i < bands.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include "harness/instruments/quant_diff.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -164,7 +165,7 @@ TEST_CASE("zeros, nothing, and one side of zeros") {
   CHECK(empty.findings.empty());
 }
 
-TEST_CASE("a copy with a few other values was damaged; one that is other throughout was not") {
+TEST_CASE("a copy with other values is a finding, few or all") {
   const Floats a = gaussian(100'000, 5);
   Floats few = a, all = a;
   few[77'777] += 0.5f;
@@ -173,8 +174,144 @@ TEST_CASE("a copy with a few other values was damaged; one that is other through
   REQUIRE(damaged.has(DiffFindingKind::changed));
   CHECK(damaged.findings[0].message.find("[77, 777]") != std::string::npos);
   const DiffRow other = compare(a, all, {100, 1000}).row;
-  CHECK(other.findings.empty());
+  CHECK(other.has(DiffFindingKind::changed));
+  CHECK(other.findings[0].message.find("norm is 1.001 times") != std::string::npos);
   CHECK(other.band_verdict == BandVerdict::above);
+}
+
+/// What is said of two tensors with these bytes, without a cosine gate.
+template <class A, class B>
+DiffRow judge_stored(TensorType from, const std::vector<A>& a, TensorType to,
+                     const std::vector<B>& b, std::size_t count) {
+  ModelTensor x, y;
+  x.name = y.name = std::string(1, 'w');
+  x.type = std::move(from), y.type = std::move(to);
+  x.shape = y.shape = {count};
+  x.count = y.count = count;
+  x.bytes = std::as_bytes(std::span(a)), y.bytes = std::as_bytes(std::span(b));
+  const TensorPair pair{.reference = &x, .other = &y};
+  return judge_pair(pair, measure_pairs(std::span(&pair, 1), {}).pairs[0], std::nullopt);
+}
+
+bool says(const DiffRow& row, std::string_view text) {
+  return std::ranges::any_of(row.findings, [&](const DiffFinding& f) {
+    return f.message.find(text) != std::string::npos;
+  });
+}
+
+TEST_CASE("a copy at another scale is a finding without a cosine gate") {
+  const std::vector<std::uint16_t> one(256, 0x3C00), two(256, 0x4000);  // F16; BF16 all the same
+  for (const DType type : {DType::f16, DType::bf16}) {
+    const DiffRow row = judge_stored(type, one, type, two, 256);
+    CHECK(row.has(DiffFindingKind::changed));
+    CHECK(says(row, "256 of 256 values"));
+    CHECK(judge_stored(type, one, type, one, 256).findings.empty());
+  }
+  const std::vector<std::uint16_t> bf16(64, 0x3F80);
+  CHECK(judge_stored(DType::bf16, bf16, DType::f32, Floats(64, 1.0f), 64).findings.empty());
+  CHECK(judge_stored(DType::bf16, bf16, DType::f32, Floats(64, 1.5f), 64)
+            .has(DiffFindingKind::changed));
+}
+
+TEST_CASE("FP8 codes without their scales are a finding") {
+  const std::vector<std::uint8_t> codes(256, 0x7E);  // 448
+  const DiffRow row = judge_stored(DType::f32, Floats(256, 1.0f), DType::f8_e4m3, codes, 256);
+  CHECK(row.has(DiffFindingKind::scale));
+  CHECK(row.has(DiffFindingKind::beyond_band));
+  CHECK(says(row, "no scale tensor"));
+  const std::vector<std::uint8_t> ones(256, 0x38);
+  CHECK(judge_stored(DType::f32, Floats(256, 1.0f), DType::f8_e4m3, ones, 256).findings.empty());
+  CHECK(judge_stored(DType::f32, Floats(256, 1.0f), DType::i8, codes, 256)
+            .has(DiffFindingKind::scale));
+}
+
+TEST_CASE("quantised copies are equal to the byte, or say where they are not") {
+  const Floats x = gaussian(1024, 6);
+  std::vector<std::uint8_t> q8(1024 / 32 * 34);
+  REQUIRE(kernels::cpu_scalar::ggml_quantize(GgmlFormat::q8_0, x, q8).status ==
+          kernels::GgmlStatus::ok);
+  const DiffRow equal = judge_stored(GgmlFormat::q8_0, q8, GgmlFormat::q8_0, q8, 1024);
+  CHECK(equal.findings.empty());
+  CHECK(equal.band_verdict == BandVerdict::exact);
+  auto other = q8;
+  other[3 * 34 + 2 + 5] ^= 1;
+  const DiffRow row = judge_stored(GgmlFormat::q8_0, q8, GgmlFormat::q8_0, other, 1024);
+  CHECK(row.has(DiffFindingKind::changed));
+  CHECK(row.band_verdict == BandVerdict::above);
+  CHECK(says(row, "1 of 32 blocks"));
+  CHECK(says(row, "block 3, element 5 of it"));
+}
+
+TEST_CASE("another scale of a quantised copy is a finding, and so is another code") {
+  const std::vector<std::uint8_t> codes(64, 0x38);
+  auto other_codes = codes;
+  other_codes[37] ^= 1;
+  const Floats scales = {1, 1, 1, 1}, other_scales = {1, 1, 1.5f, 1};
+  const auto fp8 = [](const std::vector<std::uint8_t>& stored, const Floats& by) {
+    ModelTensor t;
+    t.name = std::string(1, 'w');
+    t.type = tensor::ScaledFp8{kernels::Fp8Format::e4m3, 1, 16};
+    t.shape = {4, 16};
+    t.count = 64;
+    t.bytes = std::as_bytes(std::span(stored));
+    t.scales = {.name = "w_scale", .type = DType::f32, .bytes = std::as_bytes(std::span(by))};
+    return t;
+  };
+  const ModelTensor x = fp8(codes, scales);
+  const auto judged = [&](const ModelTensor& y) {
+    const TensorPair pair{.reference = &x, .other = &y};
+    return judge_pair(pair, measure_pairs(std::span(&pair, 1), {}).pairs[0], std::nullopt);
+  };
+  CHECK(judged(fp8(codes, scales)).band_verdict == BandVerdict::exact);
+  CHECK(says(judged(fp8(codes, other_scales)), "scales differ, first that of block 2"));
+  CHECK(says(judged(fp8(other_codes, scales)), "block 2, element 5 of it (element [2, 5])"));
+}
+
+TEST_CASE("whole numbers and F64 are compared exactly, in any width") {
+  using I64 = std::vector<std::int64_t>;
+  using I32 = std::vector<std::int32_t>;
+  CHECK(judge_stored(DType::i64, I64{1, -2}, DType::i32, I32{1, -2}, 2).findings.empty());
+  const DiffRow row =
+      judge_stored(DType::i64, I64{1, 1 << 25}, DType::i32, I32{1, (1 << 25) + 1}, 2);
+  CHECK(row.has(DiffFindingKind::changed));
+  CHECK(row.band_verdict == BandVerdict::above);
+  const DiffRow big = judge_stored(DType::i64, I64{1LL << 40}, DType::i64, I64{(1LL << 40) + 1}, 1);
+  CHECK(big.has(DiffFindingKind::changed));
+  CHECK(big.band_verdict == BandVerdict::above);
+  using F64 = std::vector<double>;
+  CHECK(judge_stored(DType::f64, F64{1}, DType::f64, F64{1 + 1e-12}, 1).band_verdict ==
+        BandVerdict::above);
+  CHECK(judge_stored(DType::f64, F64{1 + 1e-12}, DType::f32, Floats{1}, 1).findings.empty());
+  CHECK(judge_stored(DType::f32, Floats{1}, DType::f64, F64{1 + 1e-12}, 1)
+            .has(DiffFindingKind::changed));
+}
+
+TEST_CASE("an error far beyond the band is a finding without a cosine gate") {
+  const Floats x = gaussian(4096, 7), unlike = gaussian(4096, 8);
+  std::vector<std::uint8_t> q8(4096 / 32 * 34);
+  REQUIRE(kernels::cpu_scalar::ggml_quantize(GgmlFormat::q8_0, unlike, q8).status ==
+          kernels::GgmlStatus::ok);
+  CHECK(judge_stored(DType::f32, x, GgmlFormat::q8_0, q8, 4096).has(DiffFindingKind::beyond_band));
+  CHECK(judge_stored(DType::f32, unlike, GgmlFormat::q8_0, q8, 4096).findings.empty());
+}
+
+TEST_CASE("bounds of values are counted in values, and findings are printed whole") {
+  const std::vector<std::uint8_t> codes(256, 0x7E);
+  const Floats scale = {1};
+  const Floats ones(256, 1.0f);
+  ModelTensor x = f32_tensor(ones, {1, 256}), y = x;
+  y.type = tensor::ScaledFp8{kernels::Fp8Format::e4m3, 1, 256};
+  y.bytes = std::as_bytes(std::span(codes));
+  y.scales = {.name = "w_scale", .type = DType::f32, .bytes = std::as_bytes(std::span(scale))};
+  const TensorPair pair{.reference = &x, .other = &y};
+  DiffReport report;
+  report.rows.push_back(
+      judge_pair(pair, measure_pairs(std::span(&pair, 1), {}).pairs[0], std::nullopt));
+  CHECK(says(report.rows[0], "256 of 256 values"));
+  report.rows[0].findings.push_back(
+      {DiffFindingKind::scale, std::string(200, ' ') + "to the last word"});
+  CHECK(diff_text(report, {}).find("to the last word") != std::string::npos);
+  CHECK(diff_markdown(report, {}).find("to the last word") != std::string::npos);
 }
 
 TEST_CASE("bands follow from both types") {

@@ -90,12 +90,24 @@ std::string line_of(const Cells& cells, const std::array<std::size_t, kColumns>&
   return line;
 }
 
+/// Whole, however long: what is too long for `printable` is cut by words first.
+std::string printable_words(std::string_view text) {
+  std::string shown;
+  while (true) {
+    const std::size_t end = text.find(' ');
+    shown += tensor::printable(text.substr(0, end));
+    if (end == std::string_view::npos) return shown;
+    shown += ' ';
+    text.remove_prefix(end + 1);
+  }
+}
+
 std::string finding_lines(const std::vector<const DiffRow*>& rows, std::string_view bullet) {
   std::string text;
   for (const DiffRow* row : rows) {
     for (const DiffFinding& f : row->findings) {
       text += fmt::format("{}{}: {}: {}\n", bullet, tensor::printable(row->tensor),
-                          to_string(f.kind), tensor::printable(f.message));
+                          to_string(f.kind), printable_words(f.message));
     }
   }
   return text;
