@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -147,9 +148,14 @@ int run_command(Arguments a, const std::optional<ParityError>& contradiction) {
   return static_cast<int>(write_record(a.output, record, ExitCode::ok));
 }
 
-/// CLI11 reads -1 as the largest unsigned number.
-std::string not_negative(const std::string& text) {
-  return text.starts_with('-') ? text + " is negative" : "";
+/// CLI11 reads -1, and whatever is too large, as the largest unsigned number.
+std::string whole_number(const std::string& text) {
+  if (text.starts_with('-')) return text + " is negative";
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::result_out_of_range) return text + " is above 2^64 - 1";
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole ? "" : text + " is no whole number";
 }
 
 /// What a fixture says itself.
@@ -163,7 +169,7 @@ std::vector<CLI::Option*> add_shape_options(CLI::App& app, Arguments& a) {
       app.add_option("--head-dim", a.head_dim, "flash2 takes 64 and 128")->capture_default_str(),
       app.add_option("--seed", a.seed, "of the inputs, about N(0, 1)")->capture_default_str(),
   };
-  for (CLI::Option* option : sizes) option->check(not_negative);
+  for (CLI::Option* option : sizes) option->check(whole_number);
   std::vector<CLI::Option*> all = sizes;
   all.push_back(
       app.add_option("--dtype", a.dtype, "f32, f16 or bf16 storage")->capture_default_str());
@@ -203,6 +209,7 @@ std::function<int()> attach(CLI::App& app) {
                "measure a fixture with NaN or infinities in it");
   app.add_option("--memory-mib", a->memory_mib, "what the measurement may take")
       ->capture_default_str()
+      ->check(whole_number)
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
   app.add_option("-j,--jobs", a->jobs, "threads, all cores without it; no figure depends on them")
       ->check(CLI::Range(0u, 1024u));

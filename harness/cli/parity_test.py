@@ -237,5 +237,35 @@ class Fixtures(unittest.TestCase):
         self.assertEqual(r["max_abs_diff_undefined"], "non_finite")
 
 
+class Numbers(unittest.TestCase):
+    def test_a_number_that_does_not_fit_is_refused(self):
+        for option in ("--seed", "--batch", "--heads", "--memory-mib"):
+            for text in ("99999999999999999999", "18446744073709551616", "-1", "1.5", "0x10"):
+                with self.subTest(option=option, text=text):
+                    code, out, err = run(option, text)
+                    self.assertEqual((code, out), (2, ""))
+                    self.assertIn(option, err)
+        self.assertEqual(record("--seq-q", "1", "--seed", str(WORD))["seed"], str(WORD))
+
+
+class Outputs(unittest.TestCase):
+    def test_what_is_no_plain_file_is_written_through(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            target, link, device, fifo = (folder / n for n in ("target", "link", "device", "fifo"))
+            link.symlink_to(target)
+            device.symlink_to("/dev/null")
+            os.mkfifo(fifo)
+            for path in (link, device):
+                self.assertEqual(run("--seq-q", "2", "-o", str(path))[0], 0)
+                self.assertTrue(path.is_symlink())
+            self.assertEqual(json.loads(target.read_text())["schema"], "refute-parity-1")
+            with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+                self.assertEqual(run("--seq-q", "2", "-o", str(fifo))[0], 0)
+                self.assertEqual(json.loads(reader.stdout.read())["schema"], "refute-parity-1")
+            self.assertTrue(fifo.is_fifo())
+            self.assertEqual(sorted(p.name for p in folder.iterdir()), ["device", "fifo", "link", "target"])
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])

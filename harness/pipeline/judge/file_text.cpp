@@ -65,6 +65,13 @@ bool read_all(int fd, std::string& text) {
   return true;
 }
 
+/// Into what stands there already; the file behind a link is made if it is missing.
+std::optional<Error> write_through(const std::string& path, std::string_view text) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (fd.get() < 0 || !write_all(fd.get(), text)) return system_error(path, "cannot be written");
+  return std::nullopt;
+}
+
 }  // namespace
 
 Error system_error(const std::string& path, const std::string& what) {
@@ -101,6 +108,11 @@ std::optional<Error> write_text(const std::string& path, std::string_view text) 
 }
 
 std::optional<Error> replace_text(const std::string& path, std::string_view text) {
+  // A device, a pipe or a link is written through: a rename would put a plain file in its place.
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return write_through(path, text);
+  }
   const std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
   if (std::optional<Error> error = write_text(temporary, text)) return error;
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
