@@ -30,7 +30,7 @@ class Words {
   }
 
  private:
-  std::array<std::string_view, 24> items_{};
+  std::array<std::string_view, 32> items_{};
   std::size_t size_ = 0;
 };
 
