@@ -42,6 +42,20 @@ class Planted(unittest.TestCase):
                 self.assertIn("survived on " + name, out)
                 self.assertNotIn("refuted on " + name, out)
 
+    def test_a_fault_of_one_type_scale_or_size_is_found(self):
+        for fault, claim in {
+            "ignores_scale": "FALSIFY-CRUX-L-02-011",
+            "rows_from_200_zero": "FALSIFY-CRUX-L-02-011",
+            "heads_from_6_zero": "FALSIFY-CRUX-L-02-011",
+            "wide_full_zero": "FALSIFY-CRUX-L-02-011",
+            "f16_long": "FALSIFY-CRUX-L-02-011",
+            "mask_by_weight_in_f16": "FALSIFY-CRUX-L-02-014",
+        }.items():
+            with self.subTest(fault=fault):
+                status, out = self.run_with(fault, claim)
+                self.assertEqual(status, 1, out)
+                self.assertIn("refuted on " + fault, out)
+
     def test_a_report_names_the_fault_and_the_place(self):
         for fault, words in {
             "drops_last_key": "the last key is left out",

@@ -49,8 +49,9 @@ std::vector<std::size_t> smaller(std::size_t n) {
 }  // namespace
 
 std::string shape_words(const KernelShape& s) {
-  return fmt::format("B{} H{}/{} S{}x{} D{}{}", s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv,
-                     s.head_dim, s.causal ? " causal" : "");
+  return fmt::format("B{} H{}/{} S{}x{} D{}{}{}", s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv,
+                     s.head_dim, s.causal ? " causal" : "",
+                     s.inverse_scale == 0 ? "" : fmt::format(" scale 1/{}", s.inverse_scale));
 }
 
 Result<KernelShape> shape_from(std::string_view words, Storage storage) {
@@ -61,9 +62,13 @@ Result<KernelShape> shape_from(std::string_view words, Storage storage) {
   const int fields = std::sscanf(text.c_str(), "B%7zu H%7zu/%7zu S%7zux%7zu D%7zu%n", &s.batch,
                                  &s.heads_q, &s.heads_kv, &s.seq_q, &s.seq_kv, &s.head_dim, &end);
   const std::string rest = fields == 6 ? text.substr(static_cast<std::size_t>(end)) : "?";
-  s.causal = rest == " causal";
-  // Written again, so that signs, blanks and zeros in front do not pass.
-  if (!(rest.empty() || s.causal) || !sound(s) || shape_words(s) != text) {
+  s.causal = rest.starts_with(" causal");
+  const std::size_t scale = rest.find(" scale 1/");
+  if (scale != std::string::npos) {
+    std::sscanf(rest.c_str() + scale, " scale 1/%7zu", &s.inverse_scale);
+  }
+  // Written again, so that signs, blanks, zeros in front and words left over do not pass.
+  if (fields != 6 || !sound(s) || shape_words(s) != text) {
     return Error{fmt::format("`{}` is no shape of attention", text),
                  "write one like `B1 H4/2 S65x129 D64 causal`"};
   }
@@ -117,6 +122,7 @@ std::vector<AttentionCase> simpler(const AttentionCase& c) {
   for (const std::size_t n : smaller(one.seq_q)) with([n](AttentionCase& x) { x.shape.seq_q = n; });
   if (one.head_dim > 64) with([](AttentionCase& n) { n.shape.head_dim = 64; });
   if (one.causal) with([](AttentionCase& n) { n.shape.causal = false; });
+  if (one.inverse_scale != 0) with([](AttentionCase& n) { n.shape.inverse_scale = 0; });
   if (c.family != AttentionFamily::normal) {
     with([](AttentionCase& n) { n.family = AttentionFamily::normal; });
   }

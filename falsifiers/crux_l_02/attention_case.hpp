@@ -57,7 +57,8 @@ struct AttentionCase {
   std::uint64_t seed = 0;
 };
 
-/// "B1 H4/2 S65x129 D64 causal": batch, query/key heads, queries x keys, head_dim.
+/// "B1 H4/2 S65x129 D64 causal": batch, query/key heads, queries x keys, head_dim; " scale 1/5" at
+/// the end where the scale is not 1/√head_dim.
 std::string shape_words(const mutants::KernelShape& shape);
 /// Back again, with the storage type given. Bounded: no tensor above 2^24 elements.
 Result<mutants::KernelShape> shape_from(std::string_view words, mutants::Storage storage);

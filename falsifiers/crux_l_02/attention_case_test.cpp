@@ -19,8 +19,8 @@ AttentionCase sample(Storage storage, AttentionFamily family) {
 }  // namespace
 
 TEST_CASE("a shape reads back as it was written") {
-  for (const char* words :
-       {"B1 H1/1 S1x1 D1", "B2 H4/2 S65x129 D64 causal", "B1 H8/1 S1x4000 D128"}) {
+  for (const char* words : {"B1 H1/1 S1x1 D1", "B2 H4/2 S65x129 D64 causal", "B1 H8/1 S1x4000 D128",
+                            "B1 H1/1 S2x3 D64 scale 1/5", "B1 H1/1 S2x3 D64 causal scale 1/11"}) {
     const auto shape = shape_from(words, Storage::bf16);
     REQUIRE(shape);
     CHECK(shape_words(*shape) == words);
@@ -32,7 +32,10 @@ TEST_CASE("shapes from outside are refused unless they are sound and small") {
   for (const char* words :
        {"", "B1", "B0 H1/1 S1x1 D64", "B1 H3/2 S1x1 D64", "B1 H1/1 S1x1 D64 full",
         "B1 H1/1 S1x1 D64 causal ", "B1 H1/1 S-1x1 D64", "B01 H1/1 S1x1 D64", " B1 H1/1 S1x1 D64",
-        "B1 H1/1 S1x9999999 D64", "B4096 H4096/1 S4096x1 D4096", "B1 H1/1 S99999999x1 D64"}) {
+        "B1 H1/1 S1x9999999 D64", "B4096 H4096/1 S4096x1 D4096", "B1 H1/1 S99999999x1 D64",
+        "B1 H1/1 S1x1 D64 scale 1/0", "B1 H1/1 S1x1 D64 scale 1/05",
+        "B1 H1/1 S1x1 D64 scale 1/5 causal", "B1 H1/1 S1x1 D64 scale 0.2",
+        "B1 H1/1 S1x1 D64 causal causal"}) {
     INFO(words);
     CHECK_FALSE(shape_from(words, Storage::f32));
   }
