@@ -64,6 +64,7 @@ enum class ObservationOutcome : std::uint8_t {
   same_code,
   flash2_did_not_run,
   single_key_tile,
+  within_given_limits,
   // provenance
   flash2_named,
   fallback_named,
@@ -81,6 +82,12 @@ enum class ObservationOutcome : std::uint8_t {
   fallback_unknown,
   provenance_and_fallback,
   naive_as_requested,
+  kernel_contradicted,
+  request_contradicted,
+  flash2_head_dim,
+  failed_run,
+  kernel_source_other,
+  fallback_reason_missing,
   // head_dim_error
   unsupported_head_dim,
   missing_error,
@@ -91,6 +98,7 @@ enum class ObservationOutcome : std::uint8_t {
   wrong_exit_code,
   result_beside_error,
   supported_head_dim_refused,
+  head_dim_malformed,
   // frobenius
   within_band,
   above_band,

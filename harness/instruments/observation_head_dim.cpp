@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <string_view>
 
@@ -16,26 +17,28 @@ namespace {
 using enum ObservationOutcome;
 using State = NumberField::State;
 
-/// Whether the word stands in the text on its own, not as a part of a longer one.
-bool has_word(std::string_view text, std::string_view word) {
-  const auto inside = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  };
-  for (std::size_t at = text.find(word); at != std::string_view::npos;
-       at = text.find(word, at + 1)) {
-    const std::size_t end = at + word.size();
-    if ((at == 0 || !inside(text[at - 1])) && (end == text.size() || !inside(text[end]))) {
-      return true;
-    }
-  }
-  return false;
+/// Whether the text gives `reason` as what is wrong: at the start, or after a place and a colon,
+/// and then nothing, or punctuation and what is said of it. "this is not unsupported-head-dim" does
+/// not.
+bool gives_reason(std::string_view text, std::string_view reason) {
+  const std::size_t at = text.find(reason);
+  if (at == std::string_view::npos) return false;
+  const std::size_t end = at + reason.size();
+  const bool begins = at == 0 || text.substr(0, at).ends_with(": ");
+  return begins && (end == text.size() || text[end] == ':' || text[end] == ',');
 }
 
 bool has_result(const Value& body) {
   constexpr std::array<std::string_view, 5> kResults = {"attn_impl", "kernel_source", "fallback",
                                                         "max_abs_diff", "cosine_sim"};
   return std::ranges::any_of(kResults, [&](std::string_view key) { return given(body, key); });
+}
+
+/// There and no whole number above zero.
+bool malformed(const Value& section) {
+  if (section.find("head_dim") == nullptr) return false;
+  const NumberField n = number_field(section, "head_dim");
+  return n.state != State::number || !(n.value >= 1) || n.value != std::trunc(n.value);
 }
 
 bool supported(const Value& section) {
@@ -48,13 +51,14 @@ ObservationOutcome judge_head_dim(const Value& body) {
   const std::string* error = text_field(body, "error");
   if (error == nullptr) return wrong_type_error;
   if (error->find_first_not_of(" \t\r\n") == std::string::npos) return empty_error;
-  if (!has_word(*error, "unsupported-head-dim")) {
+  if (!gives_reason(*error, "unsupported-head-dim")) {
     const bool mentioned = error->find("head_dim") != std::string::npos ||
                            error->find("head-dim") != std::string::npos;
     return mentioned ? head_dim_without_reason : error_about_something_else;
   }
   if (has_result(body)) return result_beside_error;
   const Value* shape = body.find("shape");
+  if (malformed(body) || (shape != nullptr && malformed(*shape))) return head_dim_malformed;
   if (supported(body) || (shape != nullptr && supported(*shape))) return supported_head_dim_refused;
   const NumberField status = number_field(body, "exit_code");
   const bool wrong =

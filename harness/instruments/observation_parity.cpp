@@ -49,7 +49,10 @@ std::optional<ObservationFinding> unreadable(const Value& body, const FieldOutco
 
 /// What the body admits that leaves figures within the gate without a meaning.
 std::optional<ObservationOutcome> weakness(const Value& body) {
-  if (given(body, "error")) return figures_beside_error;
+  const NumberField status = number_field(body, "exit_code");
+  const bool failed =
+      given(body, "exit_code") && !(status.state == State::number && status.value == 0);
+  if (failed || given(body, "error")) return figures_beside_error;
   const Value* same = body.find("same_code");
   if (same != nullptr && same->as_bool() != nullptr && *same->as_bool()) return same_code;
   const std::string* impl = text_field(body, "attn_impl");
@@ -80,7 +83,12 @@ ObservationFinding classify_parity(const Value& body, const ObservationLimits& l
   const double difference = number_field(body, "max_abs_diff").value;
   const double cosine = number_field(body, "cosine_sim").value;
   ObservationOutcome outcome = judge_figures(difference, cosine, limits);
-  if (outcome == within_tolerance) outcome = weakness(body).value_or(outcome);
+  const ObservationLimits published;
+  const bool as_published =
+      limits.max_abs_diff == published.max_abs_diff && limits.min_cosine == published.min_cosine;
+  if (outcome == within_tolerance) {
+    outcome = weakness(body).value_or(as_published ? within_tolerance : within_given_limits);
+  }
   return {kKind, "", outcome,
           fmt::format("max_abs_diff {:.9g} (at most {:g}), cosine_sim {:.9g} (at least {:g})",
                       difference, limits.max_abs_diff, cosine, limits.min_cosine)};

@@ -106,6 +106,32 @@ const Case kCases[] = {
     {provenance, R"({"attn_impl":"naive","requested":{"impl":"naive"}})", naive_as_requested},
     {provenance, R"({"attn_impl":"naive","requested":{"impl":"flash2"}})", fallback_missing},
 
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"head_dim\":96}", flash2_head_dim},
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"shape\":{\"head_dim\":\"64\"}}",
+     flash2_head_dim},
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"shape\":{\"head_dim\":128}}", flash2_named},
+    {provenance,
+     FLASH2 "\"refute:flash2@" HEX "\",\"requested\":{\"device\":\"cuda\"},\"device\":\"cpu\"}",
+     request_contradicted},
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"requested\":{\"impl\":\"naive\"}}",
+     request_contradicted},
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"kernel\":\"naive\"}", kernel_contradicted},
+    {provenance, FLASH2 "\"refute:naive@" HEX "\"}", kernel_source_other},
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"exit_code\":1}", failed_run},
+    {provenance, FLASH2 "\"refute:flash2@" HEX "\",\"exit_code\":0}", flash2_named},
+    {provenance, R"({"attn_impl":"naive","fallback":"no-gpu","fallback_reason":" "})",
+     fallback_reason_missing},
+    {provenance, R"({"schema":"x","attn_impl":"naive","fallback":"no-gpu"})",
+     fallback_reason_missing},
+    {parity, R"({"max_abs_diff":0,"cosine_sim":1,"exit_code":1})", figures_beside_error},
+    {provenance, R"({"attn_impl":"naive","fallback":"no-gpu","fallback_reason":"none is here"})",
+     fallback_named},
+
+    {head_dim_error, R"({"error":"this is not unsupported-head-dim"})", head_dim_without_reason},
+    {head_dim_error, R"({"error":"unsupported-head-dim","head_dim":"96"})", head_dim_malformed},
+    {head_dim_error, R"({"error":"unsupported-head-dim","head_dim":-96})", head_dim_malformed},
+    {head_dim_error, R"({"error":"unsupported-head-dim","shape":{"head_dim":1.5}})",
+     head_dim_malformed},
     {head_dim_error, R"({"error":"unsupported-head-dim"})", unsupported_head_dim},
     {head_dim_error, R"({"error":"unsupported-head-dim: got 96","exit_code":1,"head_dim":96})",
      unsupported_head_dim},
@@ -208,7 +234,8 @@ TEST_CASE("every body has the outcome that it deserves") {
 }
 
 TEST_CASE("every outcome is reached, and its name is its own") {
-  std::set<ObservationOutcome> reached = {empty_section, kernel_source_foreign};  // below
+  std::set<ObservationOutcome> reached = {empty_section, kernel_source_foreign,
+                                          within_given_limits};  // below
   for (const Case& c : kCases) reached.insert(c.outcome);
   std::set<std::string_view> names;
   for (const OutcomeRow& row : observation_outcomes()) {
@@ -262,6 +289,8 @@ TEST_CASE("limits come from the caller") {
   limits.max_abs_diff = 1e-5;
   CHECK(linted(R"({"max_abs_diff":1e-4,"cosine_sim":1})", {}, limits)[0].outcome ==
         max_abs_diff_above_tolerance);
+  CHECK(linted(R"({"max_abs_diff":1e-6,"cosine_sim":1})", {}, limits)[0].outcome ==
+        within_given_limits);
   limits.publisher = "refute";
   CHECK(linted(FLASH2 "\"else:flash2@" HEX "\"}", {}, limits)[0].outcome == kernel_source_foreign);
   CHECK(linted(FLASH2 "\"refute:flash2@" HEX "\"}", {}, limits)[0].outcome == flash2_named);

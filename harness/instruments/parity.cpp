@@ -39,6 +39,16 @@ bool all_finite(const ParityInputs& in) {
          metrics::census(in.v).all_finite();
 }
 
+/// Whether zeros would be accepted where the exact result is not zero: among subnormal values what
+/// a kernel may lose is as large as they are.
+bool takes_zeros(const metrics::Criterion& criterion) {
+  const auto low = criterion.low(), high = criterion.high();
+  for (std::size_t i = 0; i < low.size(); ++i) {
+    if (!(low[i] <= 0 && high[i] >= 0)) return false;
+  }
+  return std::ranges::any_of(criterion.data().reference, [](double x) { return x != 0; });
+}
+
 /// Why nothing can be told from the exact result; empty when it can.
 std::string declined(const ParityPlan& plan, const ParityInputs& in,
                      const metrics::Criterion& criterion) {
@@ -46,7 +56,8 @@ std::string declined(const ParityPlan& plan, const ParityInputs& in,
   if (scores_may_overflow(plan, in)) {
     return "a score may overflow f32, which the derived bound does not cover";
   }
-  return criterion.usable() ? "" : "the exact result or its bound is not finite";
+  if (!criterion.usable()) return "the exact result or its bound is not finite";
+  return takes_zeros(criterion) ? "the derived bound has no power here: it would take zeros" : "";
 }
 
 ParityPlace place_of(const kernels::AttentionShape& s, std::size_t index) {

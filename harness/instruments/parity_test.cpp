@@ -183,6 +183,20 @@ TEST_CASE("outputs that are not finite have no difference and are refused") {
   CHECK(*v.find("kernel_non_finite")->find("nan")->as_int() == 1);
 }
 
+TEST_CASE("values so small that zeros would be accepted are declined, larger ones are judged") {
+  const AttentionShape shape = {1, 1, 1, 4, 70, 64};
+  const auto plan = plan_parity(request(false), shape, Format::f32, kNoCuda);
+  REQUIRE(plan);
+  for (const float factor : {1e-42f, 1e-30f}) {
+    ParityInputs in = generated_inputs(shape, Format::f32, 1);
+    for (float& x : in.v) x *= factor;
+    const auto r = judge_parity(*plan, in, run_parity(*plan, in), kParameters);
+    INFO(factor);
+    CHECK((r.calibrated.verdict.acceptance == Acceptance::declined) == (factor < 1e-40f));
+    CHECK(r.calibrated.declined.empty() == (factor > 1e-40f));
+  }
+}
+
 TEST_CASE("scores that may overflow and inputs that are not finite are declined, not judged") {
   const AttentionShape shape = {1, 1, 1, 3, 70, 64};
   ParityRequest huge = request(false);
