@@ -82,10 +82,13 @@ std::vector<ChildResult> list_all(const std::vector<std::string>& paths,
   return results;
 }
 
-/// What the worker said of its failure, below the help; nothing if it said nothing.
+/// What the worker said of its failure, on one line; nothing if it said nothing.
 std::string printed(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  return text.empty() ? "" : "\nit printed: " + text;
+  if (text.empty()) return "";
+  std::string line = "; it printed: ";
+  for (const char c : text) line += c == '\n' ? std::string(" | ") : std::string(1, c);
+  return line;
 }
 
 Result<WorkerInfo> read_worker(const std::string& path, const ChildResult& result) {
