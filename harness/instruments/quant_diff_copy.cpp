@@ -84,15 +84,41 @@ void note(Changed& changed, std::size_t index) {
   if (changed.count++ == 0) changed.first = index;
 }
 
-Changed changed_bytes(const ModelTensor& a, const ModelTensor& b, std::size_t first,
-                      std::size_t count) {
-  const Unit unit = unit_of(a.type);
-  const bool nibbles = unit.values == 2 && unit.bytes == 1;
-  const std::size_t begin = first / unit.values * unit.bytes;
-  const std::size_t length = (count + unit.values - 1) / unit.values * unit.bytes;
-  const std::byte *x = a.bytes.data() + begin, *y = b.bytes.data() + begin;
+/// Counts in vectors, by pieces, and looks for the place only in the first piece that differs.
+template <class T>
+Changed changed_elements(const std::byte* x, const std::byte* y, std::size_t n, std::size_t first) {
+  constexpr std::size_t kPiece = 4096;
+  const auto differ = [&](std::size_t i) {
+    T a, b;
+    std::memcpy(&a, x + i * sizeof(T), sizeof(T));
+    std::memcpy(&b, y + i * sizeof(T), sizeof(T));
+    return a != b;
+  };
   Changed changed;
-  if (std::memcmp(x, y, length) == 0) return changed;
+  for (std::size_t begin = 0; begin < n; begin += kPiece) {
+    const std::size_t end = std::min(n, begin + kPiece);
+    T count = 0;  // as wide as an element, so that vectors hold as many; 128 fit into a byte
+    std::size_t total = 0;
+    for (std::size_t row = begin; row < end; row += 128, count = 0) {
+      const std::size_t stop = std::min(end, row + 128);
+      for (std::size_t i = row; i < stop; ++i) count = static_cast<T>(count + (differ(i) ? 1 : 0));
+      total += count;
+    }
+    if (total != 0 && changed.count == 0) {
+      changed.first = begin;
+      while (!differ(changed.first)) ++changed.first;
+      changed.first += first;
+    }
+    changed.count += total;
+  }
+  return changed;
+}
+
+/// The same for blocks of any length, and for NF4's two values in a byte.
+Changed changed_units(const std::byte* x, const std::byte* y, std::size_t length, Unit unit,
+                      std::size_t first) {
+  const bool nibbles = unit.values == 2 && unit.bytes == 1;
+  Changed changed;
   for (std::size_t at = 0; at < length; at += unit.bytes) {
     if (std::memcmp(x + at, y + at, unit.bytes) == 0) continue;
     const std::size_t index = first + at / unit.bytes * unit.values;
@@ -102,6 +128,28 @@ Changed changed_bytes(const ModelTensor& a, const ModelTensor& b, std::size_t fi
     if (nibbles && (other & 0x0Fu) != 0) note(changed, index + 1);
   }
   return changed;
+}
+
+Changed changed_bytes(const ModelTensor& a, const ModelTensor& b, std::size_t first,
+                      std::size_t count) {
+  const Unit unit = unit_of(a.type);
+  const std::size_t begin = first / unit.values * unit.bytes;
+  const std::size_t length = (count + unit.values - 1) / unit.values * unit.bytes;
+  const std::byte *x = a.bytes.data() + begin, *y = b.bytes.data() + begin;
+  if (unit.values == 1 && unit.bytes == 1) {
+    return changed_elements<std::uint8_t>(x, y, length, first);
+  }
+  if (unit.values == 1 && unit.bytes == 2) {
+    return changed_elements<std::uint16_t>(x, y, length / 2, first);
+  }
+  if (unit.values == 1 && unit.bytes == 4) {
+    return changed_elements<std::uint32_t>(x, y, length / 4, first);
+  }
+  if (unit.values == 1 && unit.bytes == 8) {
+    return changed_elements<std::uint64_t>(x, y, length / 8, first);
+  }
+  if (std::memcmp(x, y, length) == 0) return {};
+  return changed_units(x, y, length, unit, first);
 }
 
 }  // namespace
