@@ -2,6 +2,7 @@
 // are in crux_l_02/.
 
 #include "falsifiers/crux_l_02/checks.hpp"
+#include "falsifiers/crux_l_02/parameters.hpp"
 #include "falsifiers/falsify_crux_l_02_build.hpp"
 #include "harness/worker/protocol.hpp"
 
@@ -372,5 +373,6 @@ constexpr Row kRows[] = {
 
 int main(int argc, char** argv) {
   return refute::worker::protocol_main(argc, argv,
-                                       {"falsify_crux_l_02", "CRUX-L-02", kRows, kBuildInfo});
+                                       {"falsify_crux_l_02", "CRUX-L-02", kRows, kBuildInfo,
+                                        refute::falsifiers::kAttentionParameters});
 }
