@@ -66,6 +66,10 @@ class PairReader {
   Changed read_changes(std::size_t first, std::size_t count, const Runs& runs) const;
   bool fused() const;
   std::optional<PairResult> measure_fused(std::size_t chunk, StoredRun x, Scratch& scratch);
+  void take_counted(PairResult& result, std::uint64_t different, std::size_t first,
+                    std::size_t length) const;
+  void take_changes(PairResult& result, std::size_t first, std::size_t count,
+                    const Runs& runs) const;
   void take_group(PairResult& result, const RunError& e, std::size_t first, std::size_t length,
                   Scratch& scratch) const;
 
@@ -74,6 +78,7 @@ class PairReader {
   ChunkPlan plan_;
   bool check_, lossless_;
   std::optional<StoredRun> x_in_place_, y_in_place_;
+  bool counted_ = false;  ///< the sums' own pass counts what differs in a copy
   std::unique_ptr<InMemory> in_memory_;
 };
 
@@ -111,6 +116,7 @@ PairReader::PairReader(const TensorPair& pair)
   lossless_ = band && band->lossless();
   if (pair.other) {
     y_in_place_ = stored_in_place(*pair.other, pair.adjust_other);
+    counted_ = x_in_place_ && y_in_place_ && same_storage(pair);
   } else {
     in_memory_ = std::make_unique<InMemory>(pair);
   }
@@ -242,12 +248,10 @@ PairResult PairReader::measure(std::size_t chunk, Scratch& scratch) {
     const std::size_t n = std::min(plan_.group, count - begin);
     const RunError e = kernels::cpu_simd::run_error(at(runs.x, begin), at(runs.y, begin), n);
     take_group(result, e, first + begin, n, scratch);
+    if (e.different != 0) take_counted(result, e.different, first + begin, n);
   }
-  result.changed = stored_changes(pair_, first, count);
-  if (!result.changed && lossless_ && pair_.other) {
-    result.changed.emplace();
-    if (result.max_abs > 0) result.changed = read_changes(first, count, runs);
-  }
+  if (counted_ && !result.changed) result.changed.emplace();
+  if (!counted_) take_changes(result, first, count, runs);
   if (std::isinf(result.max_abs)) {
     take_census(result, runs.x, runs.y, first, count);
   } else if (check_) {
@@ -262,6 +266,23 @@ std::size_t PairReader::index_of(std::size_t chunk, float max_abs, Scratch& scra
   const std::size_t first = chunk * plan_.chunk, count = length(chunk);
   if (!pair_.other && in_memory_->round_trip(first, floats(runs.x, count), scratch.y)) return 0;
   return first + kernels::cpu_simd::run_error_index(runs.x, runs.y, count, max_abs);
+}
+
+/// The place of the first one is looked for once a chunk.
+void PairReader::take_counted(PairResult& result, std::uint64_t different, std::size_t first,
+                              std::size_t length) const {
+  if (!counted_) return;
+  if (!result.changed) result.changed.emplace();
+  const bool begun = result.changed->count != 0;
+  result.changed->add({different, begun ? 0 : first_change(pair_, first, length)});
+}
+
+void PairReader::take_changes(PairResult& result, std::size_t first, std::size_t count,
+                              const Runs& runs) const {
+  result.changed = stored_changes(pair_, first, count);
+  if (result.changed || !lossless_ || !pair_.other) return;
+  result.changed.emplace();
+  if (result.max_abs > 0) result.changed = read_changes(first, count, runs);
 }
 
 Changed PairReader::read_changes(std::size_t first, std::size_t count, const Runs& runs) const {
