@@ -264,6 +264,12 @@ void find_threshold(DiffRow& row, const std::optional<double>& threshold) {
           : std::string("there is no cosine: one side is all zeros"));
 }
 
+/// Whether its shape is its own: of parts that do not fit together it is that of the codes.
+bool shape_is_known(const ModelTensor& t) {
+  const auto* unknown = std::get_if<tensor::UnknownType>(&t.type);
+  return unknown == nullptr || !unknown->misfit;
+}
+
 DiffRow lone_row(const ModelTensor& t, Kind kind, std::string message) {
   DiffRow row;
   row.tensor = t.name;
@@ -296,7 +302,7 @@ DiffRow extra_row(const ModelTensor& other) {
 std::optional<DiffRow> incomparable_row(const TensorPair& pair) {
   DiffRow row = row_of(pair);
   const ModelTensor *r = pair.reference, *o = pair.other;
-  if (o && r->shape != o->shape) {
+  if (o && r->shape != o->shape && shape_is_known(*r) && shape_is_known(*o)) {
     add(row, Kind::shape_mismatch,
         fmt::format("the reference is {}, the other model {}", shape_text(r->shape),
                     shape_text(o->shape)));
