@@ -202,6 +202,35 @@ TEST_CASE("a subject that no contract names is told of by name") {
   }
 }
 
+TEST_CASE("a traceback keeps its lines in the text report") {
+  const Claim bad = named(encode_claim(), "FALSIFY-CRUX-B-11-004");
+  RunReport r;
+  r.contracts = {contract()};
+  r.contracts[0].claims = {bad};
+  const Evidence fails = record(bad, "cpu_simd", Crashed{0, 3, "wrote no record"});
+  r.evidence = {fails};
+  r.observations.push_back(
+      {fails.record, "", 0, {}, "Traceback:\n  line 8\n\nValueError: no\n", false});
+  r.ledger = judge(r.contracts, today(), r.evidence);
+  CHECK(report_text(r).find("    it printed      Traceback:\n"
+                            "                      line 8\n"
+                            "                    ValueError: no\n") != std::string::npos);
+}
+
+TEST_CASE("a mutant whose evidence went stale is unknown, not alive") {
+  const Claim old = named(encode_claim(), "FALSIFY-CRUX-B-11-004");
+  RunReport r;
+  r.contracts = {contract()};
+  r.contracts[0].claims = {old};
+  r.evidence = full(old);
+  for (Evidence& e : r.evidence) e.provenance.source = {"another"};
+  r.ledger = judge(r.contracts, today(), r.evidence);
+  const std::vector<ClaimRow> rows = rows_of(r);
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].power.find("mutants stale") != std::string::npos);
+  CHECK(rows[0].power.find("dead") == std::string::npos);
+}
+
 TEST_CASE("an empty report says so and stays well-formed") {
   RunReport r;
   r.exits = {ExitCode::nothing_selected};
