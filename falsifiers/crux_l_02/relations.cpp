@@ -105,25 +105,49 @@ Verdict attention_values_scale(Context& context) {
       });
 }
 
-Verdict attention_determinism(Context& context) {
-  const auto threads = context.counts("threads");
+namespace {
+
+/// Runs every case once, and again in each of some ways, which have to give the same bits.
+struct Again {
+  unsigned threads;
+  std::string words;
+};
+Verdict same_again(Context& context, const std::vector<Again>& ways) {
   const auto subject = attention_subject_of(context);
   return check_variants(context, *subject,
                         [&](const AttentionCase& c, const KernelInputs& in,
                             const AttentionVariant& variant) -> std::optional<CaseFailure> {
                           const RunResult first = run_subject(context, *subject, c, in, variant);
                           if (first.failure) return first.failure;
-                          for (const std::uint64_t n : threads) {
+                          for (const Again& way : ways) {
                             AttentionVariant other = variant;
-                            other.threads = static_cast<unsigned>(std::min<std::uint64_t>(n, 64));
+                            other.threads = way.threads;
                             const RunResult again = run_subject(context, *subject, c, in, other);
                             if (again.failure) return again.failure;
-                            auto why = differ(context, again.out, first.out,
-                                              fmt::format("run again on {} threads", n), variant);
+                            auto why = differ(context, again.out, first.out, way.words, variant);
                             if (why) return why;
                           }
                           return std::nullopt;
                         });
+}
+
+}  // namespace
+
+Verdict attention_determinism(Context& context) {
+  std::vector<Again> ways;
+  for (std::uint64_t i = 1; i <= std::min<std::uint64_t>(context.count("reruns"), 100); ++i) {
+    ways.push_back({1, fmt::format("run again, time {}", i)});
+  }
+  return same_again(context, ways);
+}
+
+Verdict attention_threads(Context& context) {
+  std::vector<Again> ways;
+  for (const std::uint64_t n : context.counts("threads")) {
+    ways.push_back({static_cast<unsigned>(std::min<std::uint64_t>(n, 64)),
+                    fmt::format("run again on {} threads", n)});
+  }
+  return same_again(context, ways);
 }
 
 }  // namespace refute::falsifiers

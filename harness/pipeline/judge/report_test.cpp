@@ -137,6 +137,22 @@ TEST_CASE("no renderer lets hostile text out as it is") {
   CHECK(report_text(r, true).find("\x1b[31m") == std::string::npos);
 }
 
+TEST_CASE("the text says once what a counterexample explains") {
+  RunReport r = everything();
+  for (Evidence& e : r.evidence) {
+    auto* refuted = std::get_if<Refuted>(&e.outcome.verdict);
+    if (refuted == nullptr || refuted->message != kHostile) continue;
+    refuted->counterexample.set("where", "row 3 of 9");
+    refuted->counterexample.set("fault", "scale_missing: scores are not scaled");
+  }
+  const std::string text = report_text(r);
+  CHECK(text.find("    where           row 3 of 9\n"
+                  "    fault           scale_missing: scores are not scaled\n"
+                  "    counterexample  {\"seed\":\"42\",\"x\":\"0x1.cep+3\"}\n") !=
+        std::string::npos);
+  CHECK(text.find("row 3 of 9") == text.rfind("row 3 of 9"));
+}
+
 TEST_CASE("every line of the markdown table has its six cells") {
   const std::string text = report_markdown(everything());
   int rows = 0;

@@ -151,9 +151,7 @@ class TextReport {
     if (!finding.again.empty()) line("    run it alone    " + printable(finding.again));
     if (finding.evidence->arm != Arm::subject) return;
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
-    if (refuted != nullptr) {
-      line("    counterexample  " + json::dump(refuted->counterexample));
-    }
+    if (refuted != nullptr) counterexample_lines(refuted->counterexample);
     if (refuted != nullptr && !row.claim->if_fails.empty()) {
       line("    what it means   " + printable(row.claim->if_fails));
     }
@@ -171,6 +169,18 @@ class TextReport {
       }
       text.remove_prefix(std::min(end + 1, text.size()));
     }
+  }
+
+  /// What it explains in sentences has lines of its own.
+  void counterexample_lines(Value shown) {
+    for (const char* name : {"where", "fault"}) {
+      const Value* found = shown.find(name);
+      const std::string* sentence = found != nullptr ? found->as_string() : nullptr;
+      if (sentence == nullptr) continue;
+      line(fmt::format("    {:<15} {}", name, printable(*sentence)));
+      std::erase_if(*shown.as_map(), [&](const auto& member) { return member.first == name; });
+    }
+    line("    counterexample  " + json::dump(shown));
   }
 
   void next_steps() {
