@@ -42,7 +42,21 @@ Stored store(const Floats& x, StoredFloat type) {
 
 bool same_bits(const RunError& a, const RunError& b) {
   if (std::isinf(a.max_abs)) return std::isinf(b.max_abs);  // the sums mean nothing then
-  return std::memcmp(&a, &b, offsetof(RunError, max_abs)) == 0 && a.max_abs == b.max_abs;
+  return std::memcmp(&a, &b, offsetof(RunError, max_abs)) == 0 && a.max_abs == b.max_abs &&
+         a.different == b.different;
+}
+
+struct PlainSums {
+  long double x2 = 0, y2 = 0, xy = 0;
+};
+PlainSums plain_sums(const Floats& x, const Floats& y) {
+  PlainSums s;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    s.x2 += static_cast<long double>(x[i]) * x[i];
+    s.y2 += static_cast<long double>(y[i]) * y[i];
+    s.xy += static_cast<long double>(x[i]) * y[i];
+  }
+  return s;
 }
 
 }  // namespace
@@ -72,6 +86,47 @@ TEST_CASE("the sums are those of plain arithmetic, for every pair of types") {
       CHECK(cpu_simd::run_error_index(x.run(), y.run(), a.size(), e.max_abs) == where);
     }
   }
+}
+
+TEST_CASE("three sums say what four do, however far apart the two sides are in size") {
+  const Floats a = gaussian(4096, 8), b = gaussian(4096, 9);
+  for (const StoredFloat type : {StoredFloat::f16, StoredFloat::bf16}) {
+    for (const float size :
+         {0.0f, 0x1p-20f, 0x1p-14f, 0.001f, 0.3f, 0.5f, 1.0f, 1.9f, 3.0f, 50.0f}) {
+      INFO(size);
+      Floats other(a.size());
+      for (std::size_t i = 0; i < a.size(); ++i) other[i] = size * (i % 2 == 0 ? a[i] : b[i]);
+      for (const bool turned : {false, true}) {
+        const Stored x = store(turned ? other : a, type), y = store(turned ? a : other, type);
+        const PlainSums want = plain_sums(x.values, y.values);
+        const RunError e = cpu_simd::run_error(x.run(), y.run(), a.size());
+        const auto near = [](double is, long double should, long double of) {
+          return std::fabs(is - should) <= 0x1p-34L * of;
+        };
+        CHECK(near(e.sum_x2, want.x2, want.x2));
+        CHECK(near(e.sum_y2, want.y2, want.y2));
+        CHECK(near(e.sum_xy, want.xy, std::sqrt(want.x2 * want.y2)));
+      }
+    }
+  }
+}
+
+TEST_CASE("values whose bits differ are counted, also where they are worth the same") {
+  for (const StoredFloat type : kTypes) {
+    const Stored x = store(gaussian(301, 10), type);
+    CHECK(cpu_simd::run_error(x.run(), x.run(), 301).different == 0);
+    Stored y = x;
+    for (const std::size_t at : {0u, 7u, 31u, 32u, 200u, 300u})
+      y.bytes[(at + 1) * bytes_of(type) - 1] ^= 0x80;  // the sign
+    CHECK(cpu_simd::run_error(x.run(), y.run(), 301).different == 6);
+    CHECK(cpu_simd::run_error(x.run(), y.run(), 300).different == 5);
+    const Stored zeros = store(Floats(64, 0.0f), type), minus = store(Floats(64, -0.0f), type);
+    const RunError e = cpu_simd::run_error(zeros.run(), minus.run(), 64);
+    CHECK(e.different == 64);
+    CHECK(e.max_abs == 0);
+  }
+  const Stored f16 = store(gaussian(64, 11), StoredFloat::f16);
+  CHECK(cpu_simd::run_error(f16.run(), stored(f16.values), 64).different == 0);
 }
 
 TEST_CASE("every instruction set gives the scalar bits, at every length and offset") {
@@ -124,7 +179,7 @@ TEST_CASE("the sums are bit for bit those of quantising in memory") {
     REQUIRE(cpu_simd::ggml_quantize_error(info.format, x, x.size(), fused).status ==
             GgmlStatus::ok);
     const RunError e = cpu_simd::run_error(stored(x), stored(y), x.size());
-    CHECK(same_bits(
-        e, {fused[0].sum_d2, fused[0].sum_x2, fused[0].sum_y2, fused[0].sum_xy, fused[0].max_abs}));
+    CHECK(same_bits(e, {fused[0].sum_d2, fused[0].sum_x2, fused[0].sum_y2, fused[0].sum_xy,
+                        fused[0].max_abs, e.different}));
   }
 }

@@ -139,7 +139,7 @@ double quantize_seconds(const ModelFile& model, const QuantizeOptions& options,
                         const std::string& out) {
   const auto plan = must(plan_quantize(model, options));
   return writing_seconds(
-      out, [&](NewFile& file) { return quantize(model, plan, batch_options(), file); });
+      out, [&](NewFile& file) { return quantize(model, plan, batch_options(), file).failure; });
 }
 
 double dequantize_seconds(const ModelFile& model, const std::string& out) {

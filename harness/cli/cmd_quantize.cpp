@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <map>
@@ -111,6 +112,38 @@ std::size_t source_bytes(const tensor::ModelFile& model) {
   return bytes;
 }
 
+/// "all of it became zeros", "16 of 128 blocks became zeros, the first from value 512 on".
+std::string flushed_part(const instruments::Losses& losses) {
+  if (losses.whole()) return "all of it became zeros";
+  const bool blocks = losses.first_flushed->length != 1;
+  return fmt::format("{} of {} {} became zeros, the first {} {}", losses.flushed,
+                     losses.flushed + losses.alive, blocks ? "blocks" : "values",
+                     blocks ? "from value" : "is value", losses.first_flushed->first);
+}
+
+void tell_flushed(const std::vector<instruments::FlushedTensor>& flushed,
+                  const std::string& format) {
+  for (const auto& [tensor, losses] : flushed) {
+    fmt::print(stderr,
+               "refute: warning: tensor '{}': {}: weights of {:.3g} and less in size are too small "
+               "for {} there; leave it alone with --keep\n",
+               tensor::printable(tensor->name), flushed_part(losses), losses.largest_flushed,
+               format);
+  }
+}
+
+std::string flushed_summary(const std::vector<instruments::FlushedTensor>& flushed) {
+  if (flushed.empty()) return "";
+  return fmt::format("; {} of them lost weights to zero (named above)", flushed.size());
+}
+
+/// The file is there, but a tensor of which nothing is left is a finding.
+ExitCode exit_of(const std::vector<instruments::FlushedTensor>& flushed) {
+  const bool gone =
+      std::ranges::any_of(flushed, [](const auto& tensor) { return tensor.losses.whole(); });
+  return gone ? ExitCode::findings : ExitCode::ok;
+}
+
 int write_quantized(const Arguments& a, const tensor::ModelFile& model, const QuantizePlan& plan) {
   const bool gguf = std::holds_alternative<kernels::GgmlFormat>(plan.options.target);
   const std::string format = to_string(plan.options.target);
@@ -118,15 +151,19 @@ int write_quantized(const Arguments& a, const tensor::ModelFile& model, const Qu
       !a.output.empty() ? a.output : name_beside(a.input, format, gguf ? ".gguf" : ".safetensors");
   auto file = open_output(model, path, a.force);
   if (!file) return fail(ExitCode::usage, file.error());
+  std::vector<instruments::FlushedTensor> flushed;
   const int status = write_model(model, *std::move(file), a.jobs,
                                  [&](const instruments::BatchOptions& batches, auto& to) {
-                                   return instruments::quantize(model, plan, batches, to);
+                                   auto done = instruments::quantize(model, plan, batches, to);
+                                   flushed = std::move(done.flushed);
+                                   return std::move(done.failure);
                                  });
   if (status != 0) return status;
-  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}\n", path,
+  tell_flushed(flushed, format);
+  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}{}\n", path,
              plan.quantized, plan.steps.size(), format, show_bytes(source_bytes(model)),
-             show_bytes(plan.layout.size));
-  return 0;
+             show_bytes(plan.layout.size), flushed_summary(flushed));
+  return static_cast<int>(exit_of(flushed));
 }
 
 int run_quantize(const Arguments& a) {

@@ -209,6 +209,27 @@ class Diff(unittest.TestCase):
         self.assertEqual(self.kinds(rows), {("odd", "unknown_type")})
         self.assertEqual(self.row(rows, "w")["verdict"], "green")
 
+    def test_parts_of_nf4_that_do_not_make_it_one_are_named_and_the_rest_compared(self):
+        self.quantized("nf4")
+        content = (self.root / "q-nf4").read_bytes()
+        length = struct.unpack("<Q", content[:8])[0]
+        header = json.loads(content[8:8 + length])
+        tensors = {name: (t["dtype"], t["shape"], content[8 + length:][slice(*t["data_offsets"])])
+                   for name, t in header.items() if name != "__metadata__"}
+        one = "model.layers.1.mlp.up_proj.weight"
+        state = f"{one}.quant_state.bitsandbytes__nf4"
+        text = tensors[state][2].replace(b"nf4", b"fp4")
+        for changed, said in ((tensors | {state: ("U8", [len(text)], text)}, "quant_type 'fp4'"),
+                              ({n: t for n, t in tensors.items() if n != state}, f"{state} is missing"),
+                              ({n: t for n, t in tensors.items() if n != one + ".absmax"}, f"{one}.absmax is missing")):
+            other = self.write("other", changed)
+            rows = self.diff(self.model, other, expect=1)
+            self.assertEqual(self.kinds(rows), {(one, "unknown_type")})
+            self.assertIn(said, self.row(rows, one)["findings"][0]["message"])
+            self.assertEqual(self.row(rows, "model.layers.2.mlp.up_proj.weight")["band_verdict"], "inside")
+            done = self.refute("dequantize", other, "-o", "back.npz", "--force", expect=1)
+            self.assertIn(said, done.stderr)
+
     def test_whole_numbers_have_to_be_the_same(self):
         big = 2**40
         a = self.write("a", {"ids": ("I64", [2], struct.pack("<qq", 7, big))})

@@ -171,6 +171,40 @@ class Quantize(Models):
         done = refute("quantize", self.folder / "model.safetensors", "--format", "q4_0", "--keep", "a.w*")
         self.assertEqual(done.returncode, 4)
 
+    def test_weights_that_the_format_cannot_hold(self):
+        for scale, code, said in ((1e9, 2, "tensor 'a.weight': block 0, values 0 to 31, goes up to"),
+                                  (1e-12, 1, "tensor 'a.weight': all of it became zeros")):
+            with self.subTest(scale):
+                model = self.model(weights=[scale * w for w in self.weights])
+                out = self.folder / "out.gguf"
+                done = refute("quantize", model, "--format", "q8_0", "-o", out)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertIn(said, done.stderr)
+                self.assertEqual(out.exists(), code == 1)
+                if code == 1:
+                    self.assertIn("1 of them lost weights to zero", done.stdout)
+                shown = refute("diff", model, "--as", "q8_0", "--no-threshold")
+                self.assertEqual(shown.returncode, 1, shown.stdout)
+        weights = [1e-12 * w for w in self.weights[:32]] + self.weights[32:]
+        done = refute("quantize", self.model(weights=weights), "--format", "q8_0", "-o", out, "--force")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("'a.weight': 1 of 128 blocks became zeros, the first from value 0", done.stderr)
+        self.assertIn("1 of them lost weights to zero", done.stdout)
+
+    def test_f64_beyond_f32(self):
+        model = self.write("wide.safetensors", safetensors(
+            {"w": ("F64", [2, 32], struct.pack("<64d", *[1.0] * 63, 1e300)), "ok": ("F32", [2], floats([1, 2]))}))
+        for command in (["quantize", model, "--format", "q8_0"], ["dequantize", model]):
+            done = refute(*command)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("tensor 'w': value 63 is 1e+300, too large for", done.stderr)
+        self.assertEqual(self.entries(), ["wide.safetensors"])
+        for other in (["diff", model, model], ["diff", model, "--as", "q8_0"]):
+            done = refute(*other)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("1 finite values beyond f32, the first at element [1, 31]", done.stdout)
+            self.assertNotIn("infinite", done.stdout)
+
     def test_bad_options(self):
         model = self.model()
         for options, said in ((["--format", "q4_l"], "q4_"), (["--format", "nf4", "--scale", "block"], "for fp8"),

@@ -1,6 +1,7 @@
 #include "harness/instruments/dequantize.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <fmt/core.h>
@@ -93,18 +94,24 @@ class Dequantizer {
       if (auto error = tensor::dequantize(*step.tensor, first + at, floats))
         return Failure{Failure::Kind::input, *std::move(error)};
       const auto place = out.subspan(at * step.element, n * step.element);
+      if (const auto index = tensor::beyond_f32(*step.tensor, first + at, floats))
+        return too_large(step, first + at + *index, exact_value(*step.tensor, first + at + *index));
       if (const auto index = tensor::narrow(floats, step.type, place))
         return too_large(step, first + at + *index, floats[*index]);
     }
     return std::nullopt;
   }
 
-  Failure too_large(const DequantizeStep& step, std::size_t index, float value) const {
-    return {
-        Failure::Kind::input,
-        {fmt::format("{}: tensor '{}': value {} is {}, too large for {}", model_.path(),
-                     tensor::printable(step.tensor->name), index, value, to_string(step.type)),
-         step.type == tensor::DType::bf16 ? "choose --dtype f32" : "choose --dtype f32 or bf16"}};
+  /// `value` is a float or a double, so that as many digits are shown as it has.
+  template <class T>
+  Failure too_large(const DequantizeStep& step, std::size_t index, T value) const {
+    const char* hint = "choose --dtype f32 or bf16";
+    if (step.type == tensor::DType::bf16) hint = "choose --dtype f32";
+    if (std::isinf(static_cast<float>(value))) hint = "nothing that can be written here holds it";
+    return {Failure::Kind::input,
+            {fmt::format("{}: tensor '{}': value {} is {}, too large for {}", model_.path(),
+                         tensor::printable(step.tensor->name), index, value, to_string(step.type)),
+             hint}};
   }
 
   std::optional<Failure> write_frame() {

@@ -185,6 +185,13 @@ std::optional<Changed> stored_changes(const TensorPair& pair, std::size_t first,
   return changed;
 }
 
+std::size_t first_change(const TensorPair& pair, std::size_t first, std::size_t count) {
+  const std::size_t size = unit_of(pair.reference->type).bytes;
+  const auto x = pair.reference->bytes.subspan(first * size, count * size);
+  const auto y = pair.other->bytes.subspan(first * size, count * size);
+  return first + static_cast<std::size_t>(std::ranges::mismatch(x, y).in1 - x.begin()) / size;
+}
+
 std::optional<std::size_t> first_other_scale(const ModelTensor& a, const ModelTensor& b) {
   const auto differ = [](const tensor::Companion& x,
                          const tensor::Companion& y) -> std::optional<std::size_t> {

@@ -80,19 +80,27 @@ void set_metrics(DiffRow& row, const PairResult& m) {
   row.worst = m.worst;
 }
 
+/// "the reference has 1 NaN and 2 infinite values, the first at element [3, 4]".
 std::string census_text(std::string_view side, const SideCensus& census,
                         const std::vector<std::size_t>& shape) {
   if (!census.first) return "";
   const auto& c = census.counts;
-  return fmt::format("{} has {} NaN and {} infinite values, the first at {}", side, c.nan,
-                     c.positive_infinity + c.negative_infinity, place(shape, *census.first));
+  const std::uint64_t infinite = c.positive_infinity + c.negative_infinity;
+  std::string text;
+  if (c.nan + infinite != 0) text = fmt::format("{} NaN and {} infinite values", c.nan, infinite);
+  if (census.beyond_f32 != 0) {
+    text += fmt::format("{}{} finite values beyond f32", text.empty() ? "" : " and ",
+                        census.beyond_f32);
+  }
+  return fmt::format("{} has {}, the first at {}", side, text, place(shape, *census.first));
 }
 
-void find_non_finite(DiffRow& row, const PairResult& m) {
+void find_non_finite(DiffRow& row, const TensorPair& pair, const PairResult& m) {
   if (!std::isinf(m.max_abs)) return;
   const std::string reference = census_text("the reference", m.reference, row.shape);
   std::string text = reference;
-  if (const std::string other = census_text("the other model", m.other, row.shape); !other.empty())
+  const std::string side = pair.other ? "the other model" : "what " + row.qtype + " makes of it";
+  if (const std::string other = census_text(side, m.other, row.shape); !other.empty())
     text += (text.empty() ? "" : "; ") + other;
   if (text.empty())
     text = fmt::format("{} differences between finite values are beyond f32", m.overflows);
@@ -256,6 +264,12 @@ void find_threshold(DiffRow& row, const std::optional<double>& threshold) {
           : std::string("there is no cosine: one side is all zeros"));
 }
 
+/// Whether its shape is its own: of parts that do not fit together it is that of the codes.
+bool shape_is_known(const ModelTensor& t) {
+  const auto* unknown = std::get_if<tensor::UnknownType>(&t.type);
+  return unknown == nullptr || !unknown->misfit;
+}
+
 DiffRow lone_row(const ModelTensor& t, Kind kind, std::string message) {
   DiffRow row;
   row.tensor = t.name;
@@ -288,7 +302,7 @@ DiffRow extra_row(const ModelTensor& other) {
 std::optional<DiffRow> incomparable_row(const TensorPair& pair) {
   DiffRow row = row_of(pair);
   const ModelTensor *r = pair.reference, *o = pair.other;
-  if (o && r->shape != o->shape) {
+  if (o && r->shape != o->shape && shape_is_known(*r) && shape_is_known(*o)) {
     add(row, Kind::shape_mismatch,
         fmt::format("the reference is {}, the other model {}", shape_text(r->shape),
                     shape_text(o->shape)));
@@ -320,7 +334,7 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
   row.codes = measured.codes;
   row.verdict = bucket(row.cosine);
   row.band_verdict = judge_band(row.band, row.relative_error);
-  find_non_finite(row, measured);
+  find_non_finite(row, pair, measured);
   find_over_bound(row, pair);
   find_wrong_code(row);
   find_scale(row, pair);

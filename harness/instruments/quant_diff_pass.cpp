@@ -66,6 +66,12 @@ class PairReader {
   Changed read_changes(std::size_t first, std::size_t count, const Runs& runs) const;
   bool fused() const;
   std::optional<PairResult> measure_fused(std::size_t chunk, StoredRun x, Scratch& scratch);
+  void take_counted(PairResult& result, std::uint64_t different, std::size_t first,
+                    std::size_t length) const;
+  void take_changes(PairResult& result, std::size_t first, std::size_t count,
+                    const Runs& runs) const;
+  void take_census(PairResult& result, const Runs& runs, std::size_t first,
+                   std::size_t count) const;
   void take_group(PairResult& result, const RunError& e, std::size_t first, std::size_t length,
                   Scratch& scratch) const;
 
@@ -74,6 +80,7 @@ class PairReader {
   ChunkPlan plan_;
   bool check_, lossless_;
   std::optional<StoredRun> x_in_place_, y_in_place_;
+  bool counted_ = false;  ///< the sums' own pass counts what differs in a copy
   std::unique_ptr<InMemory> in_memory_;
 };
 
@@ -111,6 +118,7 @@ PairReader::PairReader(const TensorPair& pair)
   lossless_ = band && band->lossless();
   if (pair.other) {
     y_in_place_ = stored_in_place(*pair.other, pair.adjust_other);
+    counted_ = x_in_place_ && y_in_place_ && same_storage(pair);
   } else {
     in_memory_ = std::make_unique<InMemory>(pair);
   }
@@ -172,25 +180,51 @@ void PairReader::take_group(PairResult& result, const RunError& e, std::size_t f
                   .relative_error = as_metric(error)};
 }
 
-/// Values that are not finite, side by side: a slow look that only a damaged chunk gets.
-void take_census(PairResult& result, StoredRun x, StoredRun y, std::size_t first,
-                 std::size_t count) {
-  const auto look = [&](StoredRun run, SideCensus& side) {
-    std::vector<float> values(count);
-    if (run.type == kernels::StoredFloat::f32) {
-      const auto in_place = floats(run, count);
-      std::copy(in_place.begin(), in_place.end(), values.begin());
-    } else {
-      const auto format = run.type == kernels::StoredFloat::f16 ? kernels::GgmlFormat::f16
-                                                                : kernels::GgmlFormat::bf16;
-      (void)kernels::cpu_simd::ggml_dequantize(
-          format, {static_cast<const std::uint8_t*>(run.data), 2 * count}, values);
-    }
-    side.counts = metrics::census(values);
-    if (side.counts.first) side.first = first + *side.counts.first;
+std::vector<float> widened(StoredRun run, std::size_t count) {
+  std::vector<float> values(count);
+  if (run.type == kernels::StoredFloat::f32) {
+    std::ranges::copy(floats(run, count), values.begin());
     return values;
-  };
-  const auto a = look(x, result.reference), b = look(y, result.other);
+  }
+  const auto format =
+      run.type == kernels::StoredFloat::f16 ? kernels::GgmlFormat::f16 : kernels::GgmlFormat::bf16;
+  (void)kernels::cpu_simd::ggml_dequantize(
+      format, {static_cast<const std::uint8_t*>(run.data), 2 * count}, values);
+  return values;
+}
+
+/// Takes what is finite as F64 out of the infinite ones. What is adjusted is no F64 any more.
+void tell_wide_apart(SideCensus& side, const tensor::ModelTensor& tensor, std::size_t first,
+                     std::span<const float> values) {
+  for (std::size_t at = 0; at < values.size(); ++at) {
+    const auto wide = tensor::beyond_f32(tensor, first + at, values.subspan(at));
+    if (!wide) return;
+    at += *wide;
+    ++side.beyond_f32;
+    --(values[at] > 0 ? side.counts.positive_infinity : side.counts.negative_infinity);
+  }
+}
+
+SideCensus census_of(const tensor::ModelTensor& tensor, const Adjustment& adjusted,
+                     std::size_t first, std::span<const float> values) {
+  SideCensus side{.counts = metrics::census(values), .first = {}};
+  if (!side.counts.first) return side;
+  side.first = first + *side.counts.first;
+  if (!adjusted.any()) tell_wide_apart(side, tensor, first, values);
+  return side;
+}
+
+/// Values that are not finite, side by side: a slow look that only a damaged chunk gets.
+void PairReader::take_census(PairResult& result, const Runs& runs, std::size_t first,
+                             std::size_t count) const {
+  const auto a = widened(runs.x, count), b = widened(runs.y, count);
+  result.reference = census_of(*pair_.reference, pair_.adjust_reference, first, a);
+  if (pair_.other) {
+    result.other = census_of(*pair_.other, pair_.adjust_other, first, b);
+  } else if (result.reference.counts.all_finite()) {
+    result.other.counts = metrics::census(b);
+    if (result.other.counts.first) result.other.first = first + *result.other.counts.first;
+  }
   for (std::size_t i = 0; i < count; ++i) {
     result.overflows += std::isfinite(a[i]) && std::isfinite(b[i]) && !std::isfinite(a[i] - b[i]);
   }
@@ -242,14 +276,12 @@ PairResult PairReader::measure(std::size_t chunk, Scratch& scratch) {
     const std::size_t n = std::min(plan_.group, count - begin);
     const RunError e = kernels::cpu_simd::run_error(at(runs.x, begin), at(runs.y, begin), n);
     take_group(result, e, first + begin, n, scratch);
+    if (e.different != 0) take_counted(result, e.different, first + begin, n);
   }
-  result.changed = stored_changes(pair_, first, count);
-  if (!result.changed && lossless_ && pair_.other) {
-    result.changed.emplace();
-    if (result.max_abs > 0) result.changed = read_changes(first, count, runs);
-  }
+  if (counted_ && !result.changed) result.changed.emplace();
+  if (!counted_) take_changes(result, first, count, runs);
   if (std::isinf(result.max_abs)) {
-    take_census(result, runs.x, runs.y, first, count);
+    take_census(result, runs, first, count);
   } else if (check_) {
     result.codes = check_codes(*pair_.other, first, floats(runs.x, count), floats(runs.y, count));
   }
@@ -262,6 +294,23 @@ std::size_t PairReader::index_of(std::size_t chunk, float max_abs, Scratch& scra
   const std::size_t first = chunk * plan_.chunk, count = length(chunk);
   if (!pair_.other && in_memory_->round_trip(first, floats(runs.x, count), scratch.y)) return 0;
   return first + kernels::cpu_simd::run_error_index(runs.x, runs.y, count, max_abs);
+}
+
+/// The place of the first one is looked for once a chunk.
+void PairReader::take_counted(PairResult& result, std::uint64_t different, std::size_t first,
+                              std::size_t length) const {
+  if (!counted_) return;
+  if (!result.changed) result.changed.emplace();
+  const bool begun = result.changed->count != 0;
+  result.changed->add({different, begun ? 0 : first_change(pair_, first, length)});
+}
+
+void PairReader::take_changes(PairResult& result, std::size_t first, std::size_t count,
+                              const Runs& runs) const {
+  result.changed = stored_changes(pair_, first, count);
+  if (result.changed || !lossless_ || !pair_.other) return;
+  result.changed.emplace();
+  if (result.max_abs > 0) result.changed = read_changes(first, count, runs);
 }
 
 Changed PairReader::read_changes(std::size_t first, std::size_t count, const Runs& runs) const {
@@ -277,6 +326,7 @@ void add_side(SideCensus& side, const SideCensus& later) {
   side.counts.nan += later.counts.nan;
   side.counts.positive_infinity += later.counts.positive_infinity;
   side.counts.negative_infinity += later.counts.negative_infinity;
+  side.beyond_f32 += later.beyond_f32;
   if (!side.first) side.first = later.first;
 }
 

@@ -37,6 +37,8 @@ struct TensorPair {
 struct SideCensus {
   metrics::Census counts;            ///< its `first` counts from the chunk; see `first` here
   std::optional<std::size_t> first;  ///< in the tensor
+  /// Finite F64 that no f32 holds; not among the infinite ones of `counts`, but among the first.
+  std::uint64_t beyond_f32 = 0;
 };
 
 struct PairResult {

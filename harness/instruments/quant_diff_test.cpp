@@ -371,6 +371,12 @@ TEST_CASE("the histogram counts every group once") {
   CHECK(h.beyond == 3);
   CHECK(inside == 4);
   CHECK(h.bins[0] == 1);
+  ErrorHistogram edges;
+  for (std::size_t i = 0; i < ErrorHistogram::kBins; ++i) {
+    edges.add(ErrorHistogram::lower_edge(i) * 1.0001);
+    edges.add(ErrorHistogram::lower_edge(i + 1) * 0.9999);
+    CHECK(edges.bins[i] == 2);
+  }
   ErrorHistogram twice = h;
   twice.add(h);
   CHECK(twice.beyond == 6);

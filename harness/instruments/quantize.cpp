@@ -46,7 +46,15 @@ class Quantizer {
             NewFile& file)
       : model_(model), plan_(plan), batches_(options, plan.source_values), file_(file) {}
 
-  std::optional<Failure> run() {
+  Quantized run() {
+    Quantized done;
+    done.failure = work();
+    done.flushed = std::move(flushed_);
+    return done;
+  }
+
+ private:
+  std::optional<Failure> work() {
     if (auto failure = world(file_.reserve(plan_.layout.size))) return failure;
     if (auto failure = write(0, std::as_bytes(std::span(plan_.layout.head)))) return failure;
     for (const QuantizeStep& step : plan_.steps) {
@@ -58,21 +66,44 @@ class Quantizer {
     return std::nullopt;
   }
 
- private:
   std::optional<Failure> write(std::size_t offset, std::span<const std::byte> bytes) {
     return world(file_.write(offset, bytes));
   }
   std::size_t offset_of(std::size_t stored) const { return plan_.layout.offsets[stored]; }
 
-  Failure non_finite(const ModelTensor& tensor, std::size_t index) {
-    float value = 0;
-    const std::size_t block = values_per_block(tensor.type);
-    if (block == 1) (void)dequantize(tensor, index, {&value, 1});
+  Failure about(const ModelTensor& tensor, std::string_view what, std::string_view hint) const {
     return {
         Failure::Kind::input,
-        {fmt::format("{}: tensor '{}': value {} is {}", model_.path(),
-                     tensor::printable(tensor.name), index, std::isnan(value) ? "NaN" : "infinite"),
-         "weights that are not finite cannot be quantised; leave the tensor alone with --keep"}};
+        {fmt::format("{}: tensor '{}': {}", model_.path(), tensor::printable(tensor.name), what),
+         std::string(hint)}};
+  }
+
+  Failure non_finite(const ModelTensor& tensor, std::size_t index) const {
+    const double value = exact_value(tensor, index);
+    if (std::isfinite(value)) {
+      return about(tensor, fmt::format("value {} is {}, too large for f32", index, value),
+                   "quantisers work in f32; leave the tensor alone with --keep");
+    }
+    return about(
+        tensor, fmt::format("value {} is {}", index, std::isnan(value) ? "NaN" : "infinite"),
+        "weights that are not finite cannot be quantised; leave the tensor alone with --keep");
+  }
+
+  Failure too_large(const ModelTensor& tensor, const LossGroup& group) const {
+    const std::string format = to_string(plan_.options.target);
+    const std::string what =
+        group.length == 1
+            ? fmt::format("value {} is {} in size, too large for {}", group.first, group.largest,
+                          format)
+            : fmt::format(
+                  "block {}, values {} to {}, goes up to {} in size, too large for the "
+                  "scales of {}",
+                  group.first / group.length, group.first, group.first + group.length - 1,
+                  group.largest, format);
+    return about(
+        tensor, what,
+        "infinities would be stored; leave the tensor alone with --keep, or choose fp8-e4m3 "
+        "or nf4, whose scales are F32");
   }
 
   /// By way of a buffer: the kernel would answer a page that was lost under write() with EFAULT.
@@ -101,7 +132,18 @@ class Quantizer {
     if (std::holds_alternative<Nf4Target>(plan_.options.target)) {
       if (auto failure = write_nf4_parts(step)) return failure;
     }
-    return encode(step, make_encoder(*step.tensor, plan_.options, scale));
+    Losses losses;
+    auto failure = encode(step, make_encoder(*step.tensor, plan_.options, scale), losses);
+    if (worth_telling(losses)) flushed_.push_back({step.tensor, losses});
+    return failure;
+  }
+
+  /// A few values that become zeros are rounding; a block of them is a loss, and so is most of a
+  /// tensor.
+  bool worth_telling(const Losses& losses) const {
+    const auto* ggml = std::get_if<kernels::GgmlFormat>(&plan_.options.target);
+    const bool blocks = ggml != nullptr && kernels::ggml_info(*ggml).block_size != 1;
+    return losses.flushed > (blocks ? 0 : losses.alive);
   }
 
   std::optional<Failure> find_absmax(const ModelTensor& tensor, float& absmax) {
@@ -124,25 +166,33 @@ class Quantizer {
     return write(offset_of(step.stored + 3), std::as_bytes(std::span(state)));
   }
 
-  std::optional<Failure> encode(const QuantizeStep& step, const Encoder& encoder) {
+  std::optional<Failure> encode(const QuantizeStep& step, const Encoder& encoder, Losses& losses) {
     const std::size_t batch = std::max<std::size_t>(1, kBatch / encoder.step) * encoder.step;
+    std::mutex mutex;
     return batches_.run(step.tensor->count, batch,
                         [&](std::size_t first, std::size_t n, Scratch& scratch) {
-                          return encode_batch(step, encoder, first, n, scratch);
+                          Losses found;
+                          auto failure = encode_batch(step, encoder, first, n, scratch, found);
+                          const std::lock_guard lock(mutex);
+                          losses.add(found);
+                          return failure;
                         });
   }
 
   std::optional<Failure> encode_batch(const QuantizeStep& step, const Encoder& encoder,
-                                      std::size_t first, std::size_t count, Scratch& scratch) {
+                                      std::size_t first, std::size_t count, Scratch& scratch,
+                                      Losses& losses) {
     const auto codes = scratch.bytes(encoder.code_bytes(count));
     const auto scales = scratch.more_bytes(encoder.scale_bytes(count));
     for (std::size_t at = 0; at < count; at += encoder.step) {
       const std::size_t n = std::min(encoder.step, count - at);
       const auto in = values_of(*step.tensor, first + at, n, scratch);
-      const auto bad =
-          encoder.encode(in, codes.subspan(encoder.code_bytes(at), encoder.code_bytes(n)),
-                         scales.subspan(encoder.scale_bytes(at), encoder.scale_bytes(n)), scratch);
+      const auto made = codes.subspan(encoder.code_bytes(at), encoder.code_bytes(n));
+      const auto bad = encoder.encode(
+          in, made, scales.subspan(encoder.scale_bytes(at), encoder.scale_bytes(n)), scratch);
       if (bad) return non_finite(*step.tensor, first + at + *bad);
+      losses.add(find_losses(plan_.options.target, first + at, in, made));
+      if (losses.too_large) return too_large(*step.tensor, *losses.too_large);
     }
     if (auto failure = write(offset_of(step.stored) + encoder.code_bytes(first), codes))
       return failure;
@@ -155,12 +205,13 @@ class Quantizer {
   const QuantizePlan& plan_;
   Batches batches_;
   NewFile& file_;
+  std::vector<FlushedTensor> flushed_;
 };
 
 }  // namespace
 
-std::optional<Failure> quantize(const ModelFile& model, const QuantizePlan& plan,
-                                const BatchOptions& batches, NewFile& file) {
+Quantized quantize(const ModelFile& model, const QuantizePlan& plan, const BatchOptions& batches,
+                   NewFile& file) {
   return Quantizer(model, plan, batches, file).run();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "harness/instruments/batches.hpp"
+#include "harness/instruments/quantize_loss.hpp"
 #include "harness/instruments/quantize_target.hpp"
 #include "harness/tensor/file_layout.hpp"
 #include "harness/tensor/model_file.hpp"
@@ -35,9 +36,20 @@ struct QuantizePlan {
 /// An error names a tensor that the target's container cannot hold. Points into the model.
 Result<QuantizePlan> plan_quantize(const tensor::ModelFile& model, const QuantizeOptions& options);
 
+/// A tensor of which more than rounding was lost.
+struct FlushedTensor {
+  const tensor::ModelTensor* tensor = nullptr;
+  Losses losses;
+};
+
+struct Quantized {
+  std::optional<Failure> failure;
+  std::vector<FlushedTensor> flushed;
+};
+
 /// Fills the file, without committing it. A failure names the tensor and the index of a value that
-/// is not finite, the file that changed meanwhile, or the disk.
-std::optional<Failure> quantize(const tensor::ModelFile& model, const QuantizePlan& plan,
-                                const BatchOptions& batches, tensor::NewFile& file);
+/// is not finite, or too large for the format, the file that changed meanwhile, or the disk.
+Quantized quantize(const tensor::ModelFile& model, const QuantizePlan& plan,
+                   const BatchOptions& batches, tensor::NewFile& file);
 
 }  // namespace refute::instruments

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
+
+#include <fmt/core.h>
 
 #include "harness/catch.hpp"
 #include "harness/instruments/dequantize.hpp"
@@ -72,7 +75,7 @@ std::string quantize_file(const std::string& in, const std::string& out, Quantiz
   auto file = NewFile::create(out, {.overwrite = true});
   REQUIRE(file);
   const auto failure =
-      quantize(*model, *plan, {.threads = threads, .progress = {}, .stopped = {}}, *file);
+      quantize(*model, *plan, {.threads = threads, .progress = {}, .stopped = {}}, *file).failure;
   if (failure) return failure->error.what;
   const auto committed = file->commit();
   return committed ? committed->what : "";
@@ -211,6 +214,151 @@ TEST_CASE("the first value that is not finite is named, in whichever batch it li
   }
 }
 
+namespace {
+
+/// 300 rows of 1024 values of N(0, 1), of which one block in a later batch is that many times as
+/// large.
+constexpr std::size_t kOddBlock = 1001, kOddFirst = kOddBlock * 256;
+std::vector<float> with_a_block_times(float factor) {
+  auto values = gaussian(300 * 1024);
+  for (std::size_t i = 0; i < 256; ++i) values[kOddFirst + i] *= factor;
+  return values;
+}
+
+std::size_t block_size_of(const QuantizeOptions& options) {
+  const auto* ggml = std::get_if<kernels::GgmlFormat>(&options.target);
+  return ggml ? kernels::ggml_info(*ggml).block_size : 1;
+}
+
+/// Quantises and gives what was lost; the file is left there.
+Quantized quantized_with_losses(const std::string& in, const std::string& out,
+                                const QuantizeOptions& options, unsigned threads) {
+  auto model = ModelFile::open(in);
+  REQUIRE(model);
+  const auto plan = plan_quantize(*model, options);
+  REQUIRE(plan);
+  auto file = NewFile::create(out, {.overwrite = true});
+  REQUIRE(file);
+  auto done = quantize(*model, *plan, {.threads = threads, .progress = {}, .stopped = {}}, *file);
+  if (!done.failure) REQUIRE_FALSE(file->commit());
+  for (auto& flushed : done.flushed) flushed.tensor = nullptr;  // the model is gone
+  return done;
+}
+
+bool scales_are_f16(const QuantizeOptions& options) {
+  const auto* ggml = std::get_if<kernels::GgmlFormat>(&options.target);
+  return ggml && *ggml != kernels::GgmlFormat::bf16 && *ggml != kernels::GgmlFormat::mxfp4;
+}
+
+}  // namespace
+
+TEST_CASE("finite weights never become infinite or NaN in silence") {
+  const TempFolder folder;
+  for (const float factor : {1e9f, 1e20f, 5e37f}) {
+    const auto values = with_a_block_times(factor);
+    const auto in = folder.write("in", matrix_model(values, 300, 1024));
+    for (const QuantizeOptions& options : every_way()) {
+      INFO(to_string(options.target) << " times " << factor);
+      const auto error = quantize_file(in, folder.file("out"), options, 3);
+      if (scales_are_f16(options)) {
+        const std::size_t size = block_size_of(options);
+        const std::string place = size == 1 ? fmt::format("tensor 'w': value {} is ", kOddFirst)
+                                            : fmt::format("tensor 'w': block {}, values {} to ",
+                                                          kOddFirst / size, kOddFirst);
+        CHECK(has(error, place));
+        CHECK(has(error, "too large for "));
+        CHECK_FALSE(std::filesystem::exists(folder.file("out")));
+        continue;
+      }
+      CHECK(error == "");
+      const auto made = ModelFile::open(folder.file("out"));
+      REQUIRE(made);
+      const auto back = values_of(made->tensors()[0]);
+      CHECK(std::ranges::all_of(back, [](float v) { return std::isfinite(v); }));
+      std::filesystem::remove(folder.file("out"));
+    }
+  }
+}
+
+TEST_CASE("blocks of small weights that become zeros are counted, and named") {
+  const TempFolder folder;
+  const auto values = with_a_block_times(1e-9f);
+  const auto in = folder.write("in", matrix_model(values, 300, 1024));
+  for (const QuantizeOptions& options : every_way()) {
+    INFO(to_string(options.target));
+    const auto done = quantized_with_losses(in, folder.file("out"), options, 3);
+    REQUIRE_FALSE(done.failure);
+    if (!scales_are_f16(options) || block_size_of(options) == 1) {
+      CHECK(done.flushed.empty());
+      continue;
+    }
+    REQUIRE(done.flushed.size() == 1);
+    const Losses& losses = done.flushed[0].losses;
+    const std::size_t size = block_size_of(options);
+    CHECK(losses.flushed == 256 / size);
+    CHECK(losses.alive == 300 * 1024 / size - 256 / size);
+    REQUIRE(losses.first_flushed);
+    CHECK(losses.first_flushed->first == kOddFirst);
+    CHECK(losses.largest_flushed < 1e-8f);
+    CHECK_FALSE(done.flushed[0].losses.whole());
+  }
+}
+
+TEST_CASE("a tensor of which nothing is left is told apart, and zeros are no loss") {
+  const TempFolder folder;
+  auto tiny = gaussian(4 * 256);
+  for (float& v : tiny) v *= 1e-12f;
+  const auto in = folder.write("in", matrix_model(tiny, 4, 256));
+  const auto zeros = folder.write("zeros", matrix_model(std::vector<float>(4 * 256), 4, 256));
+  for (const QuantizeOptions& options : every_way()) {
+    INFO(to_string(options.target));
+    const auto done = quantized_with_losses(in, folder.file("out"), options, 1);
+    REQUIRE_FALSE(done.failure);
+    CHECK(done.flushed.size() == (scales_are_f16(options) ? 1 : 0));
+    if (!done.flushed.empty()) CHECK(done.flushed[0].losses.whole());
+    CHECK(quantized_with_losses(zeros, folder.file("out"), options, 1).flushed.empty());
+  }
+}
+
+TEST_CASE("a value beside which FP8 has no codes left for the others is told of") {
+  const TempFolder folder;
+  auto values = gaussian(4 * 256);
+  values[700] = 1e9f;
+  const auto in = folder.write("in", matrix_model(values, 4, 256));
+  const QuantizeOptions by_tensor{.target = quantize_target("fp8-e4m3").value(), .keep = {}};
+  const auto done = quantized_with_losses(in, folder.file("out"), by_tensor, 1);
+  REQUIRE(done.flushed.size() == 1);
+  CHECK(done.flushed[0].losses.flushed == 4 * 256 - 1);
+  CHECK(done.flushed[0].losses.alive == 1);
+  QuantizeOptions by_row = by_tensor;
+  by_row.granularity = kernels::Fp8Granularity::channel;
+  CHECK(quantized_with_losses(in, folder.file("out"), by_row, 1).flushed.empty());
+}
+
+TEST_CASE("an F64 that no f32 holds is named with its value") {
+  const TempFolder folder;
+  std::vector<double> values(64, 1.0);
+  values[17] = -1e300;
+  const std::string bytes(reinterpret_cast<const char*>(values.data()), 512);
+  const auto in = folder.write("in", model_bytes({{"w", DType::f64, {1, 64}, 512}}, {bytes}));
+  for (const char* target : {"q8_0", "nf4", "fp8-e4m3"}) {
+    CHECK(has(quantize_file(in, folder.file("out"),
+                            {.target = quantize_target(target).value(), .keep = {}}, 1),
+              "'w': value 17 is -1e+300, too large for f32"));
+  }
+  const auto model = ModelFile::open(in);
+  REQUIRE(model);
+  for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+    const auto plan = plan_dequantize(*model, FloatContainer::safetensors, type);
+    REQUIRE(plan);
+    auto file = NewFile::create(folder.file("out"), {.overwrite = true});
+    REQUIRE(file);
+    const auto failure = dequantize(*model, *plan, {.progress = {}, .stopped = {}}, *file);
+    REQUIRE(failure);
+    CHECK(has(failure->error.what, "'w': value 17 is -1e+300, too large for "));
+  }
+}
+
 TEST_CASE("what a quantiser of models leaves alone, and why") {
   const tensor::TensorType f32 = DType::f32;
   CHECK_FALSE(why("blk.0.ffn_down.weight", {4, 256}, f32, "q4_k"));
@@ -295,7 +443,8 @@ TEST_CASE("the work stops when it is asked to") {
   REQUIRE(file);
   std::size_t asked = 0;
   const auto failure =
-      quantize(*model, *plan, {.progress = {}, .stopped = [&] { return ++asked == 2; }}, *file);
+      quantize(*model, *plan, {.progress = {}, .stopped = [&] { return ++asked == 2; }}, *file)
+          .failure;
   REQUIRE(failure);
   CHECK(failure->kind == Failure::Kind::stopped);
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #include <fmt/core.h>
@@ -160,6 +162,28 @@ std::optional<Error> dequantize(const ModelTensor& tensor, std::size_t first,
     return Error{fmt::format("tensor '{}' has type {}, which cannot be read here",
                              printable(tensor.name), to_string(tensor.type)),
                  ""};
+  }
+  return std::nullopt;
+}
+
+double exact_value(const ModelTensor& tensor, std::size_t index) {
+  const auto* plain = std::get_if<DType>(&tensor.type);
+  if (plain == nullptr) return std::numeric_limits<double>::quiet_NaN();
+  if (*plain == DType::f64) return element<double>(tensor.bytes, index);
+  if (*plain == DType::i64) return static_cast<double>(element<std::int64_t>(tensor.bytes, index));
+  if (*plain == DType::u64) return static_cast<double>(element<std::uint64_t>(tensor.bytes, index));
+  if (*plain == DType::i32) return element<std::int32_t>(tensor.bytes, index);
+  if (*plain == DType::u32) return element<std::uint32_t>(tensor.bytes, index);
+  float value = 0;
+  from_plain(*plain, tensor.bytes, index, {&value, 1});
+  return value;
+}
+
+std::optional<std::size_t> beyond_f32(const ModelTensor& tensor, std::size_t first,
+                                      std::span<const float> values) {
+  if (tensor.type != TensorType(DType::f64)) return std::nullopt;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isinf(values[i]) && std::isfinite(element<double>(tensor.bytes, first + i))) return i;
   }
   return std::nullopt;
 }

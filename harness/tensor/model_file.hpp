@@ -91,9 +91,18 @@ class ModelFile {
 
 /// out[i] = value first + i of the tensor, row-major. `first` is a multiple of values_per_block,
 /// and so is out.size(), unless it reaches the tensor's end. F64 and integers beyond 24 bits are
-/// rounded to the nearest f32, everything else is exact or as its kernel says. An error for a type
-/// without values.
+/// rounded to the nearest f32 (an F64 beyond its range to infinity: see beyond_f32), everything
+/// else is exact or as its kernel says. An error for a type without values.
 std::optional<Error> dequantize(const ModelTensor& tensor, std::size_t first, std::span<float> out);
+
+/// Value `index` as it is stored, for a type that stores single values: F64 and integers are not
+/// rounded to f32 here. NaN for types that store blocks, or none.
+double exact_value(const ModelTensor& tensor, std::size_t index);
+
+/// The first of these values that is finite as it is stored and has no finite f32: F64 alone has
+/// such. `values` is what dequantize() gave from `first` on.
+std::optional<std::size_t> beyond_f32(const ModelTensor& tensor, std::size_t first,
+                                      std::span<const float> values);
 
 /// The values where they are, if they are F32 and aligned.
 std::optional<std::span<const float>> floats_in_place(const ModelTensor& tensor);

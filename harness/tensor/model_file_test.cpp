@@ -285,12 +285,49 @@ TEST_CASE("parts of NF4 that do not fit leave a tensor without values, and say w
   };
   const std::string good = Nf4Parts().state;
   CHECK(type_with(good, {1, 2, 4}) == "NF4");
-  CHECK(has(type_with(good, {1, 2}), "absmax do not fit"));
+  CHECK(has(type_with(good, {1, 2}), "w.absmax has 2 values and should have 3"));
   CHECK(has(type_with("{", {1, 2, 4}), "not JSON"));
-  CHECK(has(type_with(R"({"blocksize":64})", {1, 2, 4}), "no shape"));
-  CHECK(has(type_with(R"({"blocksize":0,"shape":[130]})", {1, 2, 4}), "blocksize"));
-  CHECK(has(type_with(R"({"blocksize":64,"shape":[132]})", {1, 2, 4}), "65 bytes of codes"));
-  CHECK(has(type_with(R"({"blocksize":64,"shape":[4294967296,4294967296,2]})", {1}), "overflows"));
+  const auto type_of = [&](const std::string& members, std::vector<float> absmax) {
+    return type_with(R"({"quant_type":"nf4",)" + members + "}", std::move(absmax));
+  };
+  CHECK(has(type_of(R"("blocksize":64)", {1, 2, 4}), "no shape"));
+  CHECK(has(type_of(R"("blocksize":0,"shape":[130])", {1, 2, 4}), "blocksize"));
+  CHECK(has(type_of(R"("blocksize":64,"shape":[132])", {1, 2, 4}), "65 bytes of codes"));
+  CHECK(has(type_of(R"("blocksize":64,"shape":[4294967296,4294967296,2])", {1}), "overflows"));
+  CHECK(has(type_with(R"({"quant_type":"fp4","blocksize":64,"shape":[1,130]})", {1, 2, 4}),
+            "quant_type 'fp4'"));
+  CHECK(has(type_with(R"({"quant_type":4,"blocksize":64,"shape":[1,130]})", {1, 2, 4}),
+            "does not say its quant_type"));
+  CHECK(has(type_with(R"({"blocksize":64,"shape":[1,130]})", {1, 2, 4}),
+            "does not say its quant_type"));
+}
+
+TEST_CASE("a part of NF4 that is missing is named") {
+  const TempFolder folder;
+  const auto type_without = [&](const std::string& part) {
+    Nf4Parts parts;
+    parts.state.insert(parts.state.size() - 1, R"(,"nested_blocksize":256,"nested_offset":0.5)");
+    parts.add_codes();
+    parts.add("w.absmax", DType::u8, {3}, "\1\2\3");
+    parts.add("w.nested_absmax", DType::f32, {1}, raw(std::vector<float>{0.25f}));
+    parts.add("w.nested_quant_map", DType::f32, {256}, raw(std::vector<float>(256)));
+    Nf4Parts left;
+    for (std::size_t i = 0; i < parts.stored.size(); ++i) {
+      if (parts.stored[i].name == part) continue;
+      left.stored.push_back(parts.stored[i]);
+      left.data.push_back(parts.data[i]);
+    }
+    const auto model = ModelFile::open(folder.write("a", safetensors(left.stored, left.data)));
+    REQUIRE(model);
+    const std::string type = to_string(model->find("w")->type);
+    CHECK(has_values(model->find("w")->type) == (type == "NF4"));
+    return type;
+  };
+  CHECK(type_without("") == "NF4");
+  for (const char* part : {"w.absmax", "w.quant_map", "w.nested_absmax", "w.nested_quant_map",
+                           "w.quant_state.bitsandbytes__nf4"}) {
+    CHECK(has(type_without(part), std::string(part) + " is missing"));
+  }
 }
 
 TEST_CASE("a tensor whose parts do not fit is not written under a made-up type") {

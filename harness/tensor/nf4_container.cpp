@@ -12,6 +12,7 @@
 #include <fmt/core.h>
 
 #include "harness/json/json.hpp"
+#include "harness/tensor/text.hpp"
 
 namespace refute::tensor {
 namespace {
@@ -19,6 +20,9 @@ namespace {
 constexpr std::string_view kFp4StateSuffix = ".quant_state.bitsandbytes__fp4";
 constexpr json::Bounds kStateBounds = {.bytes = 64u << 10, .depth = 8, .nodes = 4096};
 constexpr std::size_t kMostBlock = 1u << 16;
+constexpr std::array<std::string_view, 6> kPartEndings = {".absmax",        ".quant_map",
+                                                          ".nested_absmax", ".nested_quant_map",
+                                                          kNf4StateSuffix,  kFp4StateSuffix};
 
 /// What the JSON says.
 struct State {
@@ -54,6 +58,12 @@ Result<State> read_state(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const auto document = json::parse(text, kStateBounds);
   if (!document) return wrong("its state is not JSON");
+  // FP4 has another table, and a state may say so under NF4's name.
+  const Value* kind = document->find("quant_type");
+  const std::string* kind_text = kind == nullptr ? nullptr : kind->as_string();
+  if (kind_text == nullptr) return wrong("its state does not say its quant_type");
+  if (*kind_text != "nf4")
+    return wrong(fmt::format("its state says quant_type '{}'", printable(*kind_text)));
   State state;
   const Value* shape = document->find("shape");
   if (shape == nullptr || !shape->is_list()) return wrong("its state has no shape");
@@ -86,13 +96,22 @@ class Parts {
         const std::unordered_map<std::string, std::size_t>& by_name, std::string base)
       : tensors_(tensors), by_name_(by_name), base_(std::move(base)) {}
 
-  /// The part of that name and type, or null.
-  const ModelTensor* get(std::string_view ending, DType type) {
-    const auto found = by_name_.find(base_ + std::string(ending));
-    if (found == by_name_.end()) return nullptr;
+  /// The part of that name, type and number of values, or what is wrong with it.
+  Result<const ModelTensor*> get(std::string_view ending, DType type, std::size_t count) {
+    const std::string name = base_ + std::string(ending);
+    const auto found = by_name_.find(name);
+    if (found == by_name_.end()) return wrong(fmt::format("{} is missing", printable(name)));
     const ModelTensor& part = tensors_[found->second];
+    if (part.type != TensorType(type)) {
+      return wrong(fmt::format("{} is {} and should be {}", printable(name), to_string(part.type),
+                               to_string(TensorType(type))));
+    }
+    if (part.count != count) {
+      return wrong(
+          fmt::format("{} has {} values and should have {}", printable(name), part.count, count));
+    }
     used_.push_back(found->second);
-    return part.type == TensorType(type) ? &part : nullptr;
+    return &part;
   }
   const std::vector<std::size_t>& used() const { return used_; }
 
@@ -119,16 +138,16 @@ Companion companion(const ModelTensor& part) {
 
 std::optional<std::string> join_nested(ModelTensor& codes, const State& state, std::size_t blocks,
                                        Parts& parts) {
-  const ModelTensor* absmax = parts.get(".absmax", DType::u8);
-  const ModelTensor* inner = parts.get(".nested_absmax", DType::f32);
-  const ModelTensor* map = parts.get(".nested_quant_map", DType::f32);
-  if (absmax == nullptr || absmax->count != blocks) return "its absmax do not fit its blocks";
-  if (inner == nullptr || inner->count != blocks_of(blocks, state.nested_block))
-    return "its nested absmax do not fit";
-  if (map == nullptr || map->count != 256) return "its nested map has not 256 values";
-  codes.scales = companion(*absmax);
-  codes.nested = std::make_shared<NestedScales>(NestedScales{.map = floats_of(*map),
-                                                             .absmax = companion(*inner),
+  const auto absmax = parts.get(".absmax", DType::u8, blocks);
+  if (!absmax) return absmax.error().what;
+  const std::size_t inner_blocks = blocks_of(blocks, state.nested_block);
+  const auto inner = parts.get(".nested_absmax", DType::f32, inner_blocks);
+  if (!inner) return inner.error().what;
+  const auto map = parts.get(".nested_quant_map", DType::f32, 256);
+  if (!map) return map.error().what;
+  codes.scales = companion(**absmax);
+  codes.nested = std::make_shared<NestedScales>(NestedScales{.map = floats_of(**map),
+                                                             .absmax = companion(**inner),
                                                              .block = state.nested_block,
                                                              .offset = state.nested_offset});
   return std::nullopt;
@@ -141,30 +160,55 @@ std::optional<std::string> join(ModelTensor& codes, const ModelTensor& descripti
   if (!state) return state.error().what;
   if (codes.count != state->count / 2 + state->count % 2)
     return fmt::format("{} bytes of codes for {} values", codes.count, state->count);
-  const ModelTensor* map = parts.get(".quant_map", DType::f32);
-  if (map == nullptr || map->count != 16) return "its map has not 16 values";
+  const auto map = parts.get(".quant_map", DType::f32, 16);
+  if (!map) return map.error().what;
   const std::size_t blocks = blocks_of(state->count, state->block);
   if (state->nested) {
     if (auto problem = join_nested(codes, *state, blocks, parts)) return problem;
   } else {
-    const ModelTensor* absmax = parts.get(".absmax", DType::f32);
-    if (absmax == nullptr || absmax->count != blocks) return "its absmax do not fit its blocks";
-    codes.scales = companion(*absmax);
+    const auto absmax = parts.get(".absmax", DType::f32, blocks);
+    if (!absmax) return absmax.error().what;
+    codes.scales = companion(**absmax);
   }
-  codes.codebook = floats_of(*map);
+  codes.codebook = floats_of(**map);
   codes.shape = state->shape;
   codes.count = state->count;
   codes.type = GroupedNf4{state->block};
   return std::nullopt;
 }
 
+using ByName = std::unordered_map<std::string, std::size_t>;
+
+/// Codes without a description are bytes that could be taken for numbers.
+bool is_orphan(const ModelTensor& codes, const ByName& by_name) {
+  const auto has = [&](std::string_view ending) {
+    return by_name.contains(codes.name + std::string(ending));
+  };
+  return codes.type == TensorType(DType::u8) && (has(".absmax") || has(".quant_map")) &&
+         !has(kNf4StateSuffix) && !has(kFp4StateSuffix);
+}
+
+/// No values can be made of these codes; whatever lies beside them is explained by that.
+void leave_unread(ModelTensor& codes, std::string_view kind, std::string_view why,
+                  const ByName& by_name, std::unordered_set<std::size_t>& parts) {
+  codes.type = UnknownType{fmt::format("{} ({})", kind, why), true};
+  for (const std::string_view ending : kPartEndings) {
+    const auto part = by_name.find(codes.name + std::string(ending));
+    if (part != by_name.end()) parts.insert(part->second);
+  }
+}
+
 }  // namespace
 
 void join_nf4(std::vector<ModelTensor>& tensors) {
-  std::unordered_map<std::string, std::size_t> by_name;
+  ByName by_name;
   for (std::size_t i = 0; i < tensors.size(); ++i) by_name.emplace(tensors[i].name, i);
   std::unordered_set<std::size_t> joined;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (is_orphan(tensors[i], by_name)) {
+      const std::string state = printable(tensors[i].name) + std::string(kNf4StateSuffix);
+      leave_unread(tensors[i], "NF4 or FP4", state + " is missing", by_name, joined);
+    }
     const std::string_view name = tensors[i].name;
     const bool is_nf4 = name.ends_with(kNf4StateSuffix);
     if (!is_nf4 && !name.ends_with(kFp4StateSuffix)) continue;
@@ -176,7 +220,7 @@ void join_nf4(std::vector<ModelTensor>& tensors) {
     const auto problem =
         is_nf4 ? join(codes, tensors[i], parts) : std::optional<std::string>("not supported");
     if (problem) {
-      codes.type = UnknownType{fmt::format("{} ({})", is_nf4 ? "NF4" : "FP4", *problem), true};
+      leave_unread(codes, is_nf4 ? "NF4" : "FP4", *problem, by_name, joined);
       continue;
     }
     joined.insert(i);

@@ -15,8 +15,8 @@ namespace refute::tensor {
 inline constexpr std::string_view kNf4StateSuffix = ".quant_state.bitsandbytes__nf4";
 
 /// Joins the parts of each NF4 tensor into one and takes the others from the list. Parts that do
-/// not fit together leave `w` a tensor of unknown type, whose name says why. FP4 is known by name
-/// only.
+/// not fit together, or are missing, leave `w` a tensor of unknown type, whose name says why. FP4,
+/// under its own name or NF4's, is such a type too.
 void join_nf4(std::vector<ModelTensor>& tensors);
 
 /// The JSON that describes a tensor of floats once it is quantised, without double quantisation.

@@ -6,9 +6,12 @@ namespace rd = run_error_detail;
 
 RunError run_error(StoredRun x, StoredRun y, std::size_t count) {
   return rd::with_types(x.type, y.type, [&]<StoredFloat kX, StoredFloat kY>() {
-    rd::Sums sums;
-    rd::add_values<kX, kY>(x.data, y.data, 0, count, sums);
-    return rd::error_of(sums);
+    const auto summed = [&](auto sums) {
+      rd::add_values<kX, kY>(x.data, y.data, 0, count, sums);
+      return sums;
+    };
+    return rd::error_by<kX, kY>([&] { return summed(rd::ThreeSums()); },
+                                [&] { return summed(rd::Sums()); });
   });
 }
 

@@ -67,13 +67,18 @@ HWY_INLINE const float* Widened(const void* data, std::size_t from, std::size_t 
   return buffer;
 }
 
-/// d = x − y, and the bits of the largest |d|, in which NaN is above infinity.
+/// The larger of `so_far` and |d|'s bits, in which NaN is above infinity.
+HWY_INLINE VI Raised(VI so_far, VF d) {
+  return hn::Max(so_far, hn::And(hn::BitCast(I32(), d), hn::Set(I32(), 0x7FFFFFFF)));
+}
+
+/// d = x − y, and the bits of the largest |d|.
 HWY_INLINE VI Differences(const float* x, const float* y, std::size_t count, float* d, VI most) {
   VI most0 = most, most1 = most;
   const auto step = [&](std::size_t i, VI so_far) HWY_ATTR {
     const VF difference = hn::Sub(hn::LoadU(F32(), x + i), hn::LoadU(F32(), y + i));
     hn::Store(difference, F32(), d + i);
-    return hn::Max(so_far, hn::And(hn::BitCast(I32(), difference), hn::Set(I32(), 0x7FFFFFFF)));
+    return Raised(so_far, difference);
   };
   std::size_t i = 0;
   for (; i + 2 * kF32Lanes <= count; i += 2 * kF32Lanes) {
@@ -82,6 +87,42 @@ HWY_INLINE VI Differences(const float* x, const float* y, std::size_t count, flo
   }
   for (; i < count; i += kF32Lanes) most0 = step(i, most0);
   return hn::Max(most0, most1);
+}
+
+/// Widens x and takes d = x − y in one go: three sums have no use for y itself.
+template <StoredFloat kType>
+HWY_INLINE VI WidenedDifferences(const void* x, const void* y, std::size_t from, std::size_t count,
+                                 float* xs, float* ds, VI most) {
+  for (std::size_t i = 0; i < count; i += kF32Lanes) {
+    const VF xf = LoadValues<kType>(x, from + i);
+    const VF difference = hn::Sub(xf, LoadValues<kType>(y, from + i));
+    hn::Store(xf, F32(), xs + i);
+    hn::Store(difference, F32(), ds + i);
+    most = Raised(most, difference);
+  }
+  return most;
+}
+
+/// How many of a tile's words differ. U is an unsigned integer as wide as a value.
+template <class U>
+HWY_INLINE std::uint64_t WordsThatDiffer(const void* x, const void* y, std::size_t from,
+                                         std::size_t count) {
+  const hn::ScalableTag<U> d;
+  const auto *xw = static_cast<const U*>(x) + from, *yw = static_cast<const U*>(y) + from;
+  std::uint64_t different = 0;
+  std::size_t i = 0;
+  for (; i + hn::MaxLanes(d) <= count; i += hn::MaxLanes(d))
+    different += hn::CountTrue(d, hn::Ne(hn::LoadU(d, xw + i), hn::LoadU(d, yw + i)));
+  for (; i < count; ++i) different += xw[i] != yw[i];
+  return different;
+}
+
+template <StoredFloat kX, StoredFloat kY>
+HWY_INLINE std::uint64_t Different(const void* x, const void* y, std::size_t from,
+                                   std::size_t count) {
+  if constexpr (kX != kY) return 0;
+  if constexpr (bytes_of(kX) == 2) return WordsThatDiffer<std::uint16_t>(x, y, from, count);
+  return WordsThatDiffer<std::uint32_t>(x, y, from, count);
 }
 
 /// Sums of products in f64: lane j of part k is virtual lane k·kF64Lanes + j. Products of two f32
@@ -120,6 +161,26 @@ struct Accumulators {
   }
 };
 
+struct ThreeAccumulators {
+  ProductLanes d2, x2, xd;
+
+  HWY_INLINE ThreeAccumulators() : d2(), x2(), xd() {}
+
+  HWY_INLINE void add(const float* d, const float* x, std::size_t count) {
+    const hn::Rebind<float, F64> df;
+    for (std::size_t i = 0; i < count; i += rd::kLanes) {
+      for (std::size_t k = 0; k < kParts; ++k) {
+        const std::size_t j = i + k * kF64Lanes;
+        const VD dd = hn::PromoteTo(F64(), hn::LoadU(df, d + j));
+        const VD xv = hn::PromoteTo(F64(), hn::LoadU(df, x + j));
+        d2.part[k] = hn::MulAdd(dd, dd, d2.part[k]);
+        x2.part[k] = hn::MulAdd(xv, xv, x2.part[k]);
+        xd.part[k] = hn::MulAdd(xv, dd, xd.part[k]);
+      }
+    }
+  }
+};
+
 /// Hardware fetches ahead within a page; across its end this does. A few tiles, so that the bytes
 /// are there when they are wanted.
 template <StoredFloat kType>
@@ -129,13 +190,22 @@ HWY_INLINE void FetchAhead(const void* data, std::size_t at) {
   for (std::size_t i = 0; i < kTile * bytes_of(kType); i += kLine) hwy::Prefetch(from + i);
 }
 
+/// So many values go through vectors; what is left of the run goes one by one.
+HWY_INLINE std::size_t WholeSteps(std::size_t count) {
+  return count - count % HWY_MAX(kF32Lanes, rd::kLanes);
+}
+
+HWY_INLINE std::uint32_t Largest(VI most) {
+  return static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(I32(), most)));
+}
+
 template <StoredFloat kX, StoredFloat kY>
 rd::Sums SumsOf(const void* x, const void* y, std::size_t count) {
-  constexpr std::size_t kStep = HWY_MAX(kF32Lanes, rd::kLanes);
-  const std::size_t whole = count - count % kStep;
+  const std::size_t whole = WholeSteps(count);
   HWY_ALIGN float xs[kTile], ys[kTile], ds[kTile];
   Accumulators a;
   VI most = hn::Zero(I32());
+  rd::Sums sums;
   for (std::size_t at = 0; at < whole; at += kTile) {
     const std::size_t n = HWY_MIN(kTile, whole - at);
     FetchAhead<kX>(x, at);
@@ -144,21 +214,45 @@ rd::Sums SumsOf(const void* x, const void* y, std::size_t count) {
     const float* yf = Widened<kY>(y, at, n, ys);
     most = Differences(xf, yf, n, ds, most);
     a.add(ds, xf, yf, n);
+    sums.different += Different<kX, kY>(x, y, at, n);
   }
-  rd::Sums sums;
   a.d2.store(sums.d2);
   a.x2.store(sums.x2);
   a.y2.store(sums.y2);
   a.xy.store(sums.xy);
-  sums.most_bits = static_cast<std::uint32_t>(hn::GetLane(hn::MaxOfLanes(I32(), most)));
+  sums.most_bits = Largest(most);
   rd::add_values<kX, kY>(x, y, whole, count, sums);
   return sums;
 }
 
+template <StoredFloat kType>
+rd::ThreeSums ThreeSumsOf(const void* x, const void* y, std::size_t count) {
+  const std::size_t whole = WholeSteps(count);
+  HWY_ALIGN float xs[kTile], ds[kTile];
+  ThreeAccumulators a;
+  VI most = hn::Zero(I32());
+  rd::ThreeSums sums;
+  for (std::size_t at = 0; at < whole; at += kTile) {
+    const std::size_t n = HWY_MIN(kTile, whole - at);
+    FetchAhead<kType>(x, at);
+    FetchAhead<kType>(y, at);
+    most = WidenedDifferences<kType>(x, y, at, n, xs, ds, most);
+    a.add(ds, xs, n);
+    sums.different += Different<kType, kType>(x, y, at, n);
+  }
+  a.d2.store(sums.d2);
+  a.x2.store(sums.x2);
+  a.xd.store(sums.xd);
+  sums.most_bits = Largest(most);
+  rd::add_values<kType, kType>(x, y, whole, count, sums);
+  return sums;
+}
+
 RunError RunErrorOfTarget(StoredRun x, StoredRun y, std::size_t count) {
-  return rd::error_of(rd::with_types(x.type, y.type, [&]<StoredFloat kX, StoredFloat kY>() {
-    return SumsOf<kX, kY>(x.data, y.data, count);
-  }));
+  return rd::with_types(x.type, y.type, [&]<StoredFloat kX, StoredFloat kY>() {
+    return rd::error_by<kX, kY>([&] { return ThreeSumsOf<kX>(x.data, y.data, count); },
+                                [&] { return SumsOf<kX, kY>(x.data, y.data, count); });
+  });
 }
 #endif
 

@@ -51,7 +51,7 @@ std::string finding_kind(const Claim& claim, const Evidence& e) {
 /// The end of what a worker printed that gave no verdict: there, that is all there is to go by.
 std::string printed_by(const RunReport& report, const Evidence& e) {
   const Verdict& v = e.outcome.verdict;
-  if (!std::holds_alternative<Crashed>(v) && !std::holds_alternative<Broken>(v)) return "";
+  if (!gave_no_verdict(v)) return "";
   const auto seen = std::ranges::find(report.observations, e.record, &Observation::record);
   if (seen == report.observations.end()) return "";
   constexpr std::size_t kShown = 600;
@@ -62,6 +62,11 @@ std::string printed_by(const RunReport& report, const Evidence& e) {
 std::string replay_of(const RunReport& report, const Evidence& e) {
   if (e.arm != Arm::subject || !std::holds_alternative<Refuted>(e.outcome.verdict)) return "";
   return replay_command(e, report.facts ? &*report.facts : nullptr);
+}
+
+std::string again_of(const RunReport& report, const Evidence& e) {
+  if (e.arm != Arm::subject || !gave_no_verdict(e.outcome.verdict)) return "";
+  return rerun_command(e, report.facts ? &*report.facts : nullptr);
 }
 
 class RowBuilder {
@@ -114,9 +119,10 @@ class RowBuilder {
   void add_finding(const Evidence& e) {
     if (is_declined(e) || as_expected(*row_.claim, e)) return;
     const std::string arm = arm_words(e);
-    row_.findings.push_back(
-        {finding_kind(*row_.claim, e), arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
-         finding_message(e), &e, printed_by(report_, e), replay_of(report_, e)});
+    row_.findings.push_back({finding_kind(*row_.claim, e),
+                             arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
+                             finding_message(e), &e, printed_by(report_, e), replay_of(report_, e),
+                             again_of(report_, e)});
   }
 
   void summarise_outcome() {

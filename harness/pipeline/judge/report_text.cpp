@@ -148,6 +148,7 @@ class TextReport {
                      painted("\x1b[1;31m", finding.kind)));
     line("    " + finding.message);
     if (!finding.printed.empty()) line("    it printed      " + printable(finding.printed));
+    if (!finding.again.empty()) line("    run it alone    " + printable(finding.again));
     if (finding.evidence->arm != Arm::subject) return;
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
     if (refuted != nullptr) {
