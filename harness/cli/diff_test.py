@@ -296,11 +296,25 @@ class Diff(unittest.TestCase):
         other = self.quantized("q4_0")
         for options, said in ((["--json", "--format", "md"], "excludes"),
                               (["--match", "[a"], "never closed"), (["--scale", "block"], "--scale requires --as"),
-                              (["--threshold", "0.9", "--no-threshold"], "excludes"), (["--as", "q8_0"], "name no second")):
+                              (["--as", "q8_0"], "name no second")):
             self.assertIn(said, self.refute("diff", self.model, other, *options, expect=2).stderr)
         for options, said in ((["--as", "q4_0", "--scale", "block"], "for --as fp8"),
                               (["--as", "q4_0", "--map", "pairs"], "excludes")):
             self.assertIn(said, self.refute("diff", self.model, *options, expect=2).stderr)
+
+    def test_what_a_quick_look_cannot_see_is_said_and_a_thorough_one_sees_it(self):
+        file = self.quantized("q5_k")
+        note = "blocks of Q5_K were not quantised again"
+        self.assertIn(note, self.refute("diff", self.model, file).stdout)
+        self.assertNotIn(note, self.refute("diff", self.model, file, "--thorough").stdout)
+        content = bytearray(file.read_bytes())
+        at = len(content) - 2048 - 5 * 176 + 4  # the first scale, five blocks before the norm
+        content[at] ^= 0x01
+        file.write_bytes(content)
+        rows = self.diff(self.model, file, "--thorough", expect=1)
+        name = "model.layers.2.mlp.up_proj.weight"
+        self.assertEqual(self.kinds(rows), {(name, "wrong_code")})
+        self.assertIn("block 11, element", self.row(rows, name)["findings"][0]["message"])
 
     def test_match_goes_by_the_names_of_either_side(self):
         hf = self.write("hf", {"model.layers.0.mlp.up_proj.weight": f32([2, 64], normal(128, 1)),

@@ -45,7 +45,7 @@ struct Scratch {
 /// One pair and how it is read; made once, used by all threads.
 class PairReader {
  public:
-  PairReader(const TensorPair& pair, unsigned threads);
+  PairReader(const TensorPair& pair, const PassOptions& options);
 
   const ChunkPlan& plan() const { return plan_; }
   std::size_t chunks() const { return count_ == 0 ? 0 : (count_ - 1) / plan_.chunk + 1; }
@@ -79,7 +79,7 @@ class PairReader {
   const TensorPair& pair_;
   std::size_t count_;
   ChunkPlan plan_;
-  bool check_, lossless_;
+  bool check_, thorough_, lossless_;
   std::optional<StoredRun> x_in_place_, y_in_place_;
   bool counted_ = false;  ///< the sums' own pass counts what differs in a copy
   std::unique_ptr<InMemory> in_memory_;
@@ -108,12 +108,13 @@ std::size_t block_of(const TensorPair& pair) {
   return std::lcm(x, tensor::values_per_block(pair.as));
 }
 
-PairReader::PairReader(const TensorPair& pair, unsigned threads)
+PairReader::PairReader(const TensorPair& pair, const PassOptions& options)
     : pair_(pair),
       count_(pair.reference->count),
       plan_(plan_chunks(count_, pair.reference->cols(), block_of(pair))),
       check_(pair.other && !pair.adjust_other.any() &&
              has_code_check(*pair.reference, *pair.other)),
+      thorough_(options.thorough),
       x_in_place_(stored_in_place(*pair.reference, pair.adjust_reference)) {
   const auto band = expected_band(pair.reference->type, pair.other ? pair.other->type : pair.as);
   lossless_ = band && band->lossless();
@@ -121,7 +122,7 @@ PairReader::PairReader(const TensorPair& pair, unsigned threads)
     y_in_place_ = stored_in_place(*pair.other, pair.adjust_other);
     counted_ = x_in_place_ && y_in_place_ && same_storage(pair);
   } else {
-    in_memory_ = std::make_unique<InMemory>(pair, threads);
+    in_memory_ = std::make_unique<InMemory>(pair, options.threads);
   }
 }
 
@@ -284,7 +285,8 @@ PairResult PairReader::measure(std::size_t chunk, Scratch& scratch) {
   if (std::isinf(result.max_abs)) {
     take_census(result, runs, first, count);
   } else if (check_) {
-    result.codes = check_codes(*pair_.other, first, floats(runs.x, count), floats(runs.y, count));
+    result.codes =
+        check_codes(*pair_.other, first, floats(runs.x, count), floats(runs.y, count), thorough_);
   }
   return result;
 }
@@ -408,7 +410,7 @@ Pass::Pass(std::span<const TensorPair> pairs, const PassOptions& options)
 InProgress& Pass::begin(std::size_t pair) {
   InProgress& state = states_[pair];
   std::call_once(state.begun, [&] {
-    state.reader = std::make_unique<PairReader>(pairs_[pair], options_.threads);
+    state.reader = std::make_unique<PairReader>(pairs_[pair], options_);
     state.chunks.resize(state.reader->chunks());
     state.left = state.chunks.size();
   });

@@ -64,6 +64,7 @@ ChunkPlan plan_chunks(std::size_t count, std::size_t cols, std::size_t values_pe
 
 struct PassOptions {
   unsigned threads = 1;
+  bool thorough = false;                                        ///< see check_codes
   std::function<void(std::size_t, std::size_t)> progress = {};  ///< see DiffOptions
 };
 
