@@ -38,7 +38,7 @@ void note_what_cannot_be_seen(DiffReport& report, const std::vector<TensorPair>&
 }  // namespace
 
 void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
-                const DiffOptions& options) {
+                const DiffOptions& options, const std::function<bool()>& stopped) {
   std::vector<TensorPair> measurable;
   for (const TensorPair& pair : pairs) {
     if (auto row = incomparable_row(pair)) {
@@ -49,7 +49,8 @@ void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
   }
   const PassResult measured = measure_pairs(measurable, {.threads = std::max(1u, options.threads),
                                                          .thorough = options.thorough,
-                                                         .progress = options.progress});
+                                                         .progress = options.progress,
+                                                         .stopped = stopped});
   for (std::size_t i = 0; i < measurable.size(); ++i) {
     report.rows.push_back(judge_pair(measurable[i], measured.pairs[i], options.threshold));
   }
@@ -77,7 +78,8 @@ Result<DiffReport> diff_models(const tensor::ModelFile& reference, const tensor:
   auto pairing = pair_tensors(reference, other, options.map, options.match);
   if (!pairing) return pairing.take_error();
   DiffReport report;
-  take_pairs(report, pairing->pairs, options);
+  take_pairs(report, pairing->pairs, options,
+             [&] { return reference.damaged() || other.damaged(); });
   for (const auto* t : pairing->missing) report.rows.push_back(missing_row(*t));
   for (const auto* t : pairing->extra) report.rows.push_back(extra_row(*t));
   for (const tensor::ModelFile* model : {&reference, &other}) {

@@ -22,6 +22,7 @@ using kernels::StoredRun;
 constexpr std::size_t kLeastRow = 64, kMostRow = 1 << 16;
 constexpr std::size_t kBlockGroup = 4096;
 constexpr std::size_t kChunk = 1 << 16;
+constexpr std::size_t kLookEvery = 64;  // chunks: some milliseconds
 
 std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
@@ -386,6 +387,7 @@ class Pass {
   std::vector<std::size_t> first_chunk_;  ///< of each pair in the sequence, and the end
   std::vector<InProgress> states_;
   std::atomic<std::size_t> next_ = 0;
+  std::atomic<bool> stopped_ = false;
   std::mutex mutex_;  ///< guards what follows
   PassResult result_;
   std::size_t bytes_done_ = 0, bytes_ = 0;
@@ -431,6 +433,8 @@ void Pass::work() {
   for (;;) {
     const std::size_t at = next_++;
     if (at >= first_chunk_.back()) break;
+    if (at % kLookEvery == 0 && options_.stopped && options_.stopped()) stopped_ = true;
+    if (stopped_) break;
     while (first_chunk_[pair + 1] <= at) ++pair;
     InProgress& state = begin(pair);
     const std::size_t chunk = at - first_chunk_[pair];
