@@ -43,7 +43,7 @@ int run_stages(Arguments& a) {
   }
   a.stages.a = q.reference;
   a.stages.b = q.other;
-  a.stages.format = q.format;
+  a.stages.format = q.format.empty() ? "text" : q.format;
   a.stages.top = q.top;
   a.stages.threads = q.threads;
   a.stages.color = q.color;
