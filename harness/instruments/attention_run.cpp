@@ -100,6 +100,7 @@ metrics::CriterionData attention_reference(const AttentionCall& call, Format sto
   const kernels::AttentionShape& s = call.shape;
   metrics::DeclaredPrecision precision;
   precision.exp_ulps = parameters.exp_ulps;
+  precision.growth = parameters.growth;
   precision.output = storage;
   if (call.probabilities == kernels::AttentionProbabilities::round_to_storage) {
     precision.probabilities = storage;

@@ -86,7 +86,7 @@ struct CudaPresence {
 enum class Fallback : std::uint8_t {
   none,
   no_gpu,
-  abi,   ///< there is a device, but this build has no kernel for any
+  abi,   ///< there is a device, but nothing here that parity could run on one
   arch,  ///< there is a device, but no kernel for its architecture
 };
 inline constexpr std::array<std::string_view, 4> kFallbackNames = {"", "no-gpu", "abi", "arch"};

@@ -73,7 +73,9 @@ ParityResult<Fallback> device_shortfall(const ParityRequest& request, const Cuda
                                         std::string& reason) {
   if (request.device != Device::cuda) return Fallback::none;
   const Fallback shortfall = cuda.device ? Fallback::abi : Fallback::no_gpu;
-  reason = cuda.device ? "this build has no CUDA kernels" : "no CUDA device: " + cuda.because;
+  reason = cuda.device
+               ? "parity runs kernels of the CPU alone; `refute run` runs those of the device"
+               : "no CUDA device: " + cuda.because;
   if (request.allow_fallback) return shortfall;
   return ParityError{ExitCode::usage, std::string(to_string(shortfall)),
                      fmt::format("--device cuda cannot be met: {}; --allow-fallback runs naive on "
