@@ -41,6 +41,7 @@ Verdict attention_sum_to_one(worker::Context& context);
 Verdict attention_shift(worker::Context& context);
 Verdict attention_values_scale(worker::Context& context);
 Verdict attention_determinism(worker::Context& context);
+Verdict attention_threads(worker::Context& context);
 
 /// One key selected per query, every pair of them, bit for bit.
 Verdict attention_selection(worker::Context& context);

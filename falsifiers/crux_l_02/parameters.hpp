@@ -42,6 +42,21 @@ inline constexpr worker::ParameterRule kAttentionParameters[] = {
     worker::real_within("sign_ruled", 0, 1),
     worker::counts_up_to("threads", 1024),
     {"wrong_kernels", worker::ParameterKind::words},
+    // The frozen lists of the power claim: its falsifier compares them with what is compiled in.
+    worker::count_up_to("first_seed", 1'000'000),
+    worker::words_of("ops", {"softmax", "gemm", "attention"}),
+    {"correct_attention", worker::ParameterKind::words},
+    {"correct_gemm", worker::ParameterKind::words},
+    {"correct_softmax", worker::ParameterKind::words},
+    {"excluded_attention", worker::ParameterKind::words},
+    {"excluded_gemm", worker::ParameterKind::words},
+    {"excluded_softmax", worker::ParameterKind::words},
+    {"shapes_attention", worker::ParameterKind::words},
+    {"shapes_gemm", worker::ParameterKind::words},
+    {"shapes_softmax", worker::ParameterKind::words},
+    {"wrong_attention", worker::ParameterKind::words},
+    {"wrong_gemm", worker::ParameterKind::words},
+    {"wrong_softmax", worker::ParameterKind::words},
 };
 
 }  // namespace refute::falsifiers

@@ -90,17 +90,21 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--as", q.as,
                  "quantise the one model in memory and compare with that: q4_0 … q6_k, iq4_nl, "
                  "mxfp4, fp8-e4m3, fp8-e5m2, nf4, f16, bf16");
-  app.add_option("--scale", q.scale, "of --as fp8-…: tensor, channel or block (of 128)")
-      ->capture_default_str();
+  app.add_option("--scale", q.scale, "of --as fp8-…: tensor (default), channel or block (of 128)")
+      ->needs("--as");
   app.add_option("--threshold", a->threshold, "least cosine of a tensor; below it the exit is 1")
       ->capture_default_str();
-  app.add_flag("--no-threshold", a->no_threshold, "lift that gate; all other findings stay");
-  app.add_option("--match", q.match, "only tensors whose name matches: *, ?, [a-z]");
-  app.add_option("--map", q.map, "file of name pairs, the reference's first, one pair a line");
+  app.add_flag("--no-threshold", a->no_threshold,
+               "lift that gate, also one that --threshold "
+               "moved; all other findings stay");
+  app.add_option("--match", q.match,
+                 "only tensors whose name, on either side, matches: *, ?, [a-z]");
+  app.add_option("--map", q.map, "file of name pairs, the reference's first, one pair a line")
+      ->excludes("--as");
   app.add_option("--top", q.top, "only so many rows, and every row with a finding")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40));
-  app.add_option("--format", q.format, "text, json, tsv or md")->capture_default_str();
-  app.add_flag("--json", a->json, "short for --format json");
+  app.add_option("--format", q.format, "text (default), json, tsv or md");
+  app.add_flag("--json", a->json, "short for --format json")->excludes("--format");
   app.add_option("--output", q.outputs, "FORMAT=PATH; repeatable")->allow_extra_args(false);
   app.add_option("--svg", q.svg, "write a picture: errors by layer, and their histogram");
   app.add_option("-j,--jobs", q.threads, "threads; the result does not depend on them")

@@ -14,6 +14,7 @@
 #include "harness/cli/cuda_presence.hpp"
 #include "harness/cli/device_gate.hpp"
 #include "harness/cli/model_output.hpp"
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quantize.hpp"
 #include "harness/model/near_miss.hpp"
 #include "harness/tensor/text.hpp"
@@ -31,7 +32,7 @@ constexpr std::size_t kLargestBlock = 1u << 16;
 struct Arguments {
   std::string input, output, format, scale, device;
   std::size_t block = 0;
-  std::vector<std::string> keep;
+  std::vector<std::string> keep, drop;
   bool force = false;
   unsigned jobs = 0;
 };
@@ -91,8 +92,12 @@ std::vector<std::string> fold_layers(const std::vector<std::string>& names) {
   return folded;
 }
 
-/// Every tensor that stays as it is, by the reason.
+/// Every tensor that stays as it is, by the reason, and what is left out.
 void tell_kept(const QuantizePlan& plan) {
+  for (const auto* tensor : plan.dropped) {
+    fmt::print(stderr, "refute: tensor '{}' is left out, named with --drop\n",
+               tensor::printable(tensor->name));
+  }
   std::map<KeptBecause, std::vector<std::string>> kept;
   for (const auto& step : plan.steps) {
     if (step.kept) kept[*step.kept].push_back(tensor::printable(step.tensor->name));
@@ -144,13 +149,18 @@ ExitCode exit_of(const std::vector<instruments::FlushedTensor>& flushed) {
   return gone ? ExitCode::findings : ExitCode::ok;
 }
 
+/// Where FP8 and NF4 go, and ggml's formats.
+std::string ending_of(const QuantizeOptions& options) {
+  return std::holds_alternative<kernels::GgmlFormat>(options.target) ? ".gguf" : ".safetensors";
+}
+
 int write_quantized(const Arguments& a, const tensor::ModelFile& model, const QuantizePlan& plan) {
-  const bool gguf = std::holds_alternative<kernels::GgmlFormat>(plan.options.target);
   const std::string format = to_string(plan.options.target);
   const std::string path =
-      !a.output.empty() ? a.output : name_beside(a.input, format, gguf ? ".gguf" : ".safetensors");
+      !a.output.empty() ? a.output : name_beside(a.input, format, ending_of(plan.options));
   auto file = open_output(model, path, a.force);
   if (!file) return fail(ExitCode::usage, file.error());
+  tell_kept(plan);
   std::vector<instruments::FlushedTensor> flushed;
   const int status = write_model(model, *std::move(file), a.jobs,
                                  [&](const instruments::BatchOptions& batches, auto& to) {
@@ -160,17 +170,38 @@ int write_quantized(const Arguments& a, const tensor::ModelFile& model, const Qu
                                  });
   if (status != 0) return status;
   tell_flushed(flushed, format);
-  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}{}\n", path,
-             plan.quantized, plan.steps.size(), format, show_bytes(source_bytes(model)),
-             show_bytes(plan.layout.size), flushed_summary(flushed));
+  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}{}\n",
+             tensor::escaped(path), plan.quantized, plan.steps.size(), format,
+             show_bytes(source_bytes(model)), show_bytes(plan.layout.size),
+             flushed_summary(flushed));
   return static_cast<int>(exit_of(flushed));
+}
+
+/// A glob that matches no tensor was meant otherwise.
+std::optional<Error> idle_glob(const tensor::ModelFile& model, std::string_view option,
+                               const std::vector<std::string>& globs) {
+  std::vector<std::string> names;
+  for (const auto& tensor : model.tensors()) names.push_back(tensor.name);
+  for (const std::string& glob : globs) {
+    if (const auto problem = instruments::glob_problem(glob))
+      return Error{fmt::format("{} {}: {}", option, glob, *problem), ""};
+    const bool used = std::ranges::any_of(
+        names, [&](const std::string& name) { return instruments::glob_matches(glob, name); });
+    if (!used) {
+      return Error{fmt::format("{} {}: no tensor of {} is called that", option, glob, model.path()),
+                   did_you_mean(near_miss(glob, names))};
+    }
+  }
+  return std::nullopt;
 }
 
 int run_quantize(const Arguments& a) {
   const auto target = instruments::quantize_target(a.format);
   if (!target) return usage(unknown_format(a.format));
-  QuantizeOptions options{.target = *target, .keep = a.keep};
+  QuantizeOptions options{.target = *target, .keep = a.keep, .drop = a.drop};
   if (const auto problem = read_scale(a, options)) return usage(*problem);
+  if (const auto wrong = wrong_ending(a.output, to_string(*target), ending_of(options)))
+    return fail(ExitCode::usage, *wrong);
   if (!a.device.empty() && a.device != "cpu" && a.device != "cuda")
     return usage(fmt::format("--device {}: wants cpu or cuda", a.device));
   if (a.device == "cuda") {
@@ -180,10 +211,14 @@ int run_quantize(const Arguments& a) {
   }
   auto model = tensor::ModelFile::open(a.input);
   if (!model) return fail(ExitCode::usage, model.error());
+  for (const auto& [option, globs] : {std::pair("--keep", &a.keep), std::pair("--drop", &a.drop)}) {
+    if (const auto problem = idle_glob(*model, option, *globs))
+      return fail(ExitCode::usage, *problem);
+  }
   const auto plan = plan_quantize(*model, options);
   if (!plan) return fail(ExitCode::usage, plan.error());
-  tell_kept(*plan);
   if (plan->quantized == 0) {
+    tell_kept(*plan);
     return fail(ExitCode::nothing_selected,
                 {a.input + ": there is nothing in it to quantise", "nothing was written"});
   }
@@ -206,6 +241,9 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--scale", a->scale, "FP8: one scale per tensor (default), channel or block");
   app.add_option("--block", a->block, "FP8 by block: values along a row that share a scale (128)");
   app.add_option("--keep", a->keep, "Leave tensors of this name alone; * and ? match (repeatable)")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_option("--drop", a->drop, "Leave tensors of this name out of the result (repeatable)")
       ->type_name("GLOB")
       ->allow_extra_args(false);
   app.add_option("--device", a->device, "cpu (default) or cuda");

@@ -292,6 +292,34 @@ class Diff(unittest.TestCase):
         self.assertIn("did you mean `json`", self.refute("diff", self.model, other, "--format", "jsn", expect=2).stderr)
         self.assertIn("did you mean `q4_0`", self.refute("diff", self.model, "--as", "q40", expect=2).stderr)
 
+    def test_options_that_would_do_nothing_are_refused(self):
+        other = self.quantized("q4_0")
+        for options, said in ((["--json", "--format", "md"], "excludes"),
+                              (["--match", "[a"], "never closed"), (["--scale", "block"], "--scale requires --as"),
+                              (["--as", "q8_0"], "name no second")):
+            self.assertIn(said, self.refute("diff", self.model, other, *options, expect=2).stderr)
+        for options, said in ((["--as", "q4_0", "--scale", "block"], "for --as fp8"),
+                              (["--as", "q4_0", "--map", "pairs"], "excludes")):
+            self.assertIn(said, self.refute("diff", self.model, *options, expect=2).stderr)
+
+    def test_match_goes_by_the_names_of_either_side(self):
+        hf = self.write("hf", {"model.layers.0.mlp.up_proj.weight": f32([2, 64], normal(128, 1)),
+                               "model.norm.weight": f32([64], [1.0] * 64)})
+        other = gguf(self.root / "m.gguf", {}, {"blk.0.ffn_up.weight": ([2, 64], normal(128, 1)),
+                                                "output_norm.weight": ([64], [1.0] * 64)})
+        for glob in ("*up_proj*", "blk.*"):
+            rows = self.diff(hf, other, "--match", glob)
+            self.assertEqual([r["tensor"] for r in rows], ["model.layers.0.mlp.up_proj.weight"])
+
+    def test_the_place_of_the_largest_error_is_shown(self):
+        other = self.quantized("q4_0")
+        worst = self.diff(self.model, other)[0]
+        place = f"at [{worst['max_abs_index'] // 512}, {worst['max_abs_index'] % 512}]"
+        for form in ("text", "md"):
+            line = next(l for l in self.refute("diff", self.model, other, "--format", form).stdout.splitlines()
+                        if worst["tensor"] in l)
+            self.assertIn(place, line)
+
     def test_names_cannot_write_on_the_terminal(self):
         name = "w\x1b[31m|\t\n"
         file = self.write("odd", {name: f32([2], [1, 2])})

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quant_diff_judge.hpp"
-#include "harness/instruments/quant_diff_pair.hpp"
 #include "kernels/nf4.hpp"
 
 namespace refute::instruments {

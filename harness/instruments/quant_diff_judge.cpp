@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/quant_diff_place.hpp"
+
 namespace refute::instruments {
 namespace {
 
@@ -14,19 +16,10 @@ using metrics::Undefined;
 using tensor::ModelTensor;
 using Kind = DiffFindingKind;
 
-std::string shape_text(const std::vector<std::size_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
-/// "[17, 40]", or the index alone where there is one dimension.
+/// "element [17, 40]", or the index alone where there is one dimension.
 std::string place(const std::vector<std::size_t>& shape, std::size_t index) {
   if (shape.size() < 2) return fmt::format("element {}", index);
-  std::vector<std::size_t> at(shape.size());
-  for (std::size_t d = shape.size(); d-- > 0;) {
-    at[d] = index % shape[d];
-    index /= shape[d];
-  }
-  return fmt::format("element {}", shape_text(at));
+  return "element " + place_text(shape, index);
 }
 
 void add(DiffRow& row, Kind kind, std::string message) {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "harness/instruments/quant_diff_source.hpp"
+#include "harness/instruments/quantize_encoder.hpp"
 
 namespace refute::instruments {
 namespace {
@@ -44,7 +45,7 @@ struct Scratch {
 /// One pair and how it is read; made once, used by all threads.
 class PairReader {
  public:
-  explicit PairReader(const TensorPair& pair);
+  PairReader(const TensorPair& pair, unsigned threads);
 
   const ChunkPlan& plan() const { return plan_; }
   std::size_t chunks() const { return count_ == 0 ? 0 : (count_ - 1) / plan_.chunk + 1; }
@@ -107,7 +108,7 @@ std::size_t block_of(const TensorPair& pair) {
   return std::lcm(x, tensor::values_per_block(pair.as));
 }
 
-PairReader::PairReader(const TensorPair& pair)
+PairReader::PairReader(const TensorPair& pair, unsigned threads)
     : pair_(pair),
       count_(pair.reference->count),
       plan_(plan_chunks(count_, pair.reference->cols(), block_of(pair))),
@@ -120,7 +121,7 @@ PairReader::PairReader(const TensorPair& pair)
     y_in_place_ = stored_in_place(*pair.other, pair.adjust_other);
     counted_ = x_in_place_ && y_in_place_ && same_storage(pair);
   } else {
-    in_memory_ = std::make_unique<InMemory>(pair);
+    in_memory_ = std::make_unique<InMemory>(pair, threads);
   }
 }
 
@@ -267,7 +268,7 @@ PairResult PairReader::measure(std::size_t chunk, Scratch& scratch) {
   }
   if (!pair_.other) {
     const auto x = floats(runs.x, count);
-    const bool finite = metrics::census(x).all_finite();
+    const bool finite = !absmax_of(x).non_finite;
     if (finite) result.error = in_memory_->round_trip(first, x, scratch.y);
     if (!finite) std::ranges::copy(x, scratch.y.begin());
     if (result.error) return result;
@@ -407,7 +408,7 @@ Pass::Pass(std::span<const TensorPair> pairs, const PassOptions& options)
 InProgress& Pass::begin(std::size_t pair) {
   InProgress& state = states_[pair];
   std::call_once(state.begun, [&] {
-    state.reader = std::make_unique<PairReader>(pairs_[pair]);
+    state.reader = std::make_unique<PairReader>(pairs_[pair], options_.threads);
     state.chunks.resize(state.reader->chunks());
     state.left = state.chunks.size();
   });

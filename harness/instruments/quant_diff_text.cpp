@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/quant_diff_place.hpp"
 #include "harness/instruments/quant_diff_report.hpp"
 #include "harness/tensor/text.hpp"
 
@@ -41,6 +42,12 @@ std::string name_text(const DiffRow& row) {
   return name;
 }
 
+/// With its place: "2.429e-01 at [3, 40]".
+std::string largest_text(const DiffRow& row) {
+  if (!row.max_abs.defined() || row.max_abs.value() == 0) return short_number(row.max_abs);
+  return short_number(row.max_abs) + " at " + place_text(row.shape, row.max_abs_index);
+}
+
 constexpr std::size_t kColumns = 10;
 using Cells = std::array<std::string, kColumns>;
 
@@ -60,7 +67,7 @@ Cells cells_of(const DiffRow& row) {
           std::to_string(row.numel),
           short_number(row.rmse),
           near_one(row.cosine),
-          short_number(row.max_abs),
+          largest_text(row),
           short_number(row.relative_error),
           near_one(row.norm_ratio),
           worst_text(row.worst),
@@ -90,24 +97,12 @@ std::string line_of(const Cells& cells, const std::array<std::size_t, kColumns>&
   return line;
 }
 
-/// Whole, however long: what is too long for `printable` is cut by words first.
-std::string printable_words(std::string_view text) {
-  std::string shown;
-  while (true) {
-    const std::size_t end = text.find(' ');
-    shown += tensor::printable(text.substr(0, end));
-    if (end == std::string_view::npos) return shown;
-    shown += ' ';
-    text.remove_prefix(end + 1);
-  }
-}
-
 std::string finding_lines(const std::vector<const DiffRow*>& rows, std::string_view bullet) {
   std::string text;
   for (const DiffRow* row : rows) {
     for (const DiffFinding& f : row->findings) {
       text += fmt::format("{}{}: {}: {}\n", bullet, tensor::printable(row->tensor),
-                          to_string(f.kind), printable_words(f.message));
+                          to_string(f.kind), tensor::escaped(f.message));
     }
   }
   return text;
@@ -118,10 +113,12 @@ std::string note_lines(const DiffReport& report, const std::vector<const DiffRow
   std::string text;
   for (const DiffRow* row : rows) {
     for (const std::string& note : row->notes) {
-      text += fmt::format("{}{}: {}\n", bullet, tensor::printable(row->tensor), note);
+      text +=
+          fmt::format("{}{}: {}\n", bullet, tensor::printable(row->tensor), tensor::escaped(note));
     }
   }
-  for (const std::string& note : report.notes) text += fmt::format("{}{}\n", bullet, note);
+  for (const std::string& note : report.notes)
+    text += fmt::format("{}{}\n", bullet, tensor::escaped(note));
   return text;
 }
 
@@ -165,7 +162,8 @@ std::string diff_text(const DiffReport& report, const DiffReportOptions& options
 std::string diff_markdown(const DiffReport& report, const DiffReportOptions& options) {
   const auto rows = shown_rows(report, options.top);
   std::string text = fmt::format("# Quantisation diff\n\n`{}` against `{}`: {}.\n\n",
-                                 options.reference, options.other, diff_summary(report));
+                                 tensor::escaped(options.reference), tensor::escaped(options.other),
+                                 diff_summary(report));
   if (!options.picture.empty())
     text += fmt::format("![errors by layer and their histogram]({})\n\n", options.picture);
   if (const std::string findings = finding_lines(rows, "- "); !findings.empty())

@@ -29,11 +29,13 @@ struct QuantizePlan {
   std::vector<QuantizeStep> steps;           ///< in the source's order
   std::vector<tensor::StoredTensor> stored;  ///< in the order of the layout's offsets
   tensor::FileLayout layout;
+  std::vector<const tensor::ModelTensor*> dropped;
   std::size_t quantized = 0;      ///< tensors that are not kept
   std::size_t source_values = 0;  ///< of all tensors, kept ones too
 };
 
-/// An error names a tensor that the target's container cannot hold. Points into the model.
+/// An error names a tensor that the target's container cannot hold, and what to do. Points into the
+/// model.
 Result<QuantizePlan> plan_quantize(const tensor::ModelFile& model, const QuantizeOptions& options);
 
 /// A tensor of which more than rounding was lost.

@@ -4,7 +4,7 @@
 #include <array>
 #include <span>
 
-#include <fnmatch.h>
+#include "harness/instruments/glob.hpp"
 
 namespace refute::instruments {
 namespace {
@@ -23,12 +23,8 @@ constexpr std::array kPositions = {"*position_embd*", "*position_embeddings*", "
 constexpr std::array kRouters = {"*ffn_gate_inp*", "*.mlp.gate.weight",
                                  "*block_sparse_moe.gate.weight", "*router*"};
 
-bool matches(const std::string& name, const char* glob) {
-  return ::fnmatch(glob, name.c_str(), 0) == 0;
-}
-
 bool matches_one(const std::string& name, std::span<const char* const> globs) {
-  return std::ranges::any_of(globs, [&](const char* glob) { return matches(name, glob); });
+  return std::ranges::any_of(globs, [&](const char* glob) { return glob_matches(glob, name); });
 }
 
 bool is_plain_float(const tensor::TensorType& type) {
@@ -45,7 +41,7 @@ std::optional<KeptBecause> kept_by_type(const ModelTensor& tensor) {
 
 std::optional<KeptBecause> kept_by_name(const ModelTensor& tensor, const QuantizeOptions& options) {
   for (const std::string& glob : options.keep) {
-    if (matches(tensor.name, glob.c_str())) return KeptBecause::asked_for;
+    if (glob_matches(glob, tensor.name)) return KeptBecause::asked_for;
   }
   const bool ggml = std::holds_alternative<kernels::GgmlFormat>(options.target);
   if (ggml && matches_one(tensor.name, kPositions)) return KeptBecause::position;

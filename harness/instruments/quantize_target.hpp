@@ -26,8 +26,9 @@ using QuantizeTarget = std::variant<kernels::Fp8Format, Nf4Target, kernels::Ggml
 struct QuantizeOptions {
   QuantizeTarget target;
   kernels::Fp8Granularity granularity = kernels::Fp8Granularity::tensor;  ///< FP8 only
-  std::size_t block = 128;        ///< FP8 by block only; a power of two
-  std::vector<std::string> keep;  ///< globs of tensors to leave alone besides
+  std::size_t block = 128;             ///< FP8 by block only; a power of two
+  std::vector<std::string> keep;       ///< globs of tensors to leave alone besides
+  std::vector<std::string> drop = {};  ///< globs of tensors that are not to be in the result at all
 };
 
 /// "fp8-e4m3", "fp8-e5m2", "nf4", and ggml's names; upper and lower case alike for the last.
