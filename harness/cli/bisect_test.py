@@ -19,9 +19,11 @@ import xml.dom.minidom
 
 ROOT = pathlib.Path(sys.argv[1])
 REFUTE, PLANTED = (str(pathlib.Path(a).resolve()) for a in sys.argv[2:4])
-sys.path += [str(ROOT / "fixtures" / "generators")]
+sys.path += [str(ROOT / "fixtures" / "generators"), str(ROOT / "fixtures" / "oracles")]
 sys.dont_write_bytecode = True
 
+import decoder_oracle  # noqa: E402
+import hf_trace  # noqa: E402
 import tiny_model  # noqa: E402
 
 TOKENS = "3,60,0,17,42,9"
@@ -144,6 +146,86 @@ class Faults(Case):
         self.assertIn("1 of 288 values are NaN or infinite", out)
         self.assertIn("its inputs are not finite", run("bisect", self.folder / "llama4", self.capture("llama4"),
                                                        self.planted("nan@ffn_up.1", "llama4"), "--all")[1])
+
+
+class ForeignEngine(Case):
+    """An engine that shares no code with refute: plain Python in f64, which stores f32 and goes on with what it has."""
+
+    def captured(self, name, change=None, swap=None):
+        spec = tiny_model.spec_of(tiny_model.FAULT_MODELS[name])
+        weights = dict(tiny_model.tensors(spec))
+        if change:
+            key, formula = change
+            shape, dtype, data, values = weights[key]
+            weights[key] = (shape, dtype, data, formula(values))
+        tokens = [int(t) for t in TOKENS.split(",")]
+        attention = decoder_oracle.attention
+        if swap:
+            decoder_oracle.attention = swap(attention)
+        try:
+            kept = decoder_oracle.forward(spec, weights, tokens)
+        finally:
+            decoder_oracle.attention = attention
+        return self.written(name, spec, tokens, kept)
+
+    def written(self, name, spec, tokens, kept):
+        out, hidden = self.new_folder(), len(tokens)
+        widths = {"attn_scores": [spec["heads"], hidden, hidden], "attn_softmax": [spec["heads"], hidden, hidden],
+                  "lm_head": [spec["vocab"]], "q_norm": [hidden, spec["heads"], spec["head_dim"]],
+                  "k_norm": [hidden, spec["kv_heads"], spec["head_dim"]]}
+        widths |= {"q_post_rope": widths["q_norm"], "k_post_rope": widths["k_norm"]}
+        path = {"name": "plain-python", "attention": "naive", "backend": "cpu", "kernels": ["fsum"],
+                "weight_dtype": "F32", "activation_dtype": "F64", "accumulate_dtype": "F64"}
+        digest = hf_trace.model_digest(self.folder / name)
+        run = hf_trace.Fields().add("refute capture", 1, digest, len(tokens), *tokens)
+        path["fingerprint"] = hf_trace.feed_path(hf_trace.Fields(), path)
+        files = []
+        order = sorted(kept, key=lambda at: (at[0] != "embedding", at[1] is None, at[1] or 0, hf_trace.STAGES.index(at[0])))
+        for stage, layer in order:
+            values = kept[stage, layer]
+            number = hf_trace.WHOLE_MODEL if layer is None else layer
+            data = struct.pack("<4sII", b"APRT", number, len(values)) + struct.pack(f"<{len(values)}f", *values)
+            hf_trace.write_file(out / hf_trace.stage_path(stage, number), data)
+            files.append({"file": hf_trace.stage_path(stage, number), "stage": stage, "layer": layer,
+                          "shape": widths.get(stage, [hidden, len(values) // hidden]),
+                          "sha256": hashlib.sha256(data).hexdigest()})
+        manifest = {"format": "refute-capture", "version": 1, "run_id": hf_trace.feed_path(run, path),
+                    "producer": "plain Python", "tokens": tokens, "path": path, "files": files,
+                    "model": {"name": name, "sha256": digest, "architecture": spec["family"], "layers": spec["layers"]}}
+        (out / "manifest.json").write_text(json.dumps(manifest))
+        return out
+
+    def test_healthy(self):
+        for name in ("llama4", "qwen2-4", "qwen3-4"):
+            record = self.bisected(self.folder / name, self.capture(name), self.captured(name), status=0)
+            self.assertEqual(record["verdict"]["kind"], "noise", name)
+            self.assertEqual(record["symptom"]["differs"], False)
+
+    def test_its_own_faults(self):
+        def one_weight(values):
+            return [0.0 if i == 5 else v for i, v in enumerate(values)]
+
+        def no_bias(values):
+            return [0.0] * len(values)
+
+        def interleaved(right):
+            def wrong(spec, qkv, layer, keep, weights):
+                out = right(spec, qkv, layer, keep, weights)
+                if layer == 2:  # two heads of what attention gives have changed places
+                    d = spec["head_dim"]
+                    out = [row[d:2 * d] + row[:d] + row[2 * d:] for row in out]
+                return out
+            return wrong
+
+        cases = [("llama4", {"change": ("model.layers.1.mlp.gate_proj.weight", one_weight)}, "ffn_gate", 1),
+                 ("llama4", {"change": ("model.norm.weight", one_weight)}, "final_norm", None),
+                 ("qwen2-4", {"change": ("model.layers.3.self_attn.k_proj.bias", no_bias)}, "qkv_bias", 3),
+                 ("qwen3-4", {"change": ("model.layers.0.self_attn.q_norm.weight", lambda v: [1.0] * len(v))}, "q_norm", 0),
+                 ("qwen3-4", {"swap": interleaved}, "attention", 2)]
+        for name, how, stage, layer in cases:
+            record = self.bisected(self.folder / name, self.capture(name), self.captured(name, **how), status=1)
+            verdict = record["verdict"]
+            self.assertEqual((verdict["stage"], verdict["layer"]), (stage, layer), verdict["headline"])
 
 
 class Story(Case):

@@ -59,6 +59,10 @@ class Judge {
         read.missing = in;
       }
     }
+    const StageAt norm = {Stage::attn_norm, at.layer};
+    if (at.stage == Stage::qkv_bias && end_.run.has(norm)) {
+      read.inputs.product_input = end_.run.values(norm);
+    }
     if (at.stage == Stage::attn_scores || at.stage == Stage::attention) {
       read.inputs.keys = history_.keys(at.layer);
       read.inputs.values = history_.values(at.layer);

@@ -75,7 +75,7 @@ TEST_CASE("every fault at every stage of every layer is named") {
     const DecoderModel model = open_model(name);
     for (const ExecutionPath& path : runnable(model)) {
       const auto faults = mutants::decoder_faults(model.config(), path);
-      CHECK(faults.size() > 500);
+      CHECK(faults.size() > 450);
       check_table(model, path, faults);
     }
   }
