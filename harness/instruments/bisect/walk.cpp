@@ -71,6 +71,9 @@ class Walker {
 
  private:
   const DecoderConfig& config() const { return bad_.end().model->config(); }
+  std::size_t rows(Stage stage) {
+    return rows_of(stage, config(), bad_.activations().tokens.size());
+  }
 
   /// The truth of one end's stage on some inputs. Ends that are healthy so far have the same.
   Result<const StageTruth*> truth_of(StageAt at, const End& end, const StageInputs& inputs) {
@@ -100,7 +103,7 @@ class Walker {
     if (auto error = probe_.run_alone(row.at)) return error;
     const auto truth = truth_of(row.at, bad_.end(), oracle_.inputs(row.at, attention));
     if (!truth) return truth.error();
-    keep_worst(row.alone, own_error(probe_.output(row.at.stage), **truth));
+    keep_worst(row.alone, own_error(probe_.output(row.at.stage), **truth, rows(row.at.stage)));
     return std::nullopt;
   }
 
@@ -109,7 +112,7 @@ class Walker {
     if (!finite_inputs(inputs)) return std::nullopt;
     const auto truth = truth_of(at, pass.end(), inputs);
     if (!truth) return truth.error();
-    keep_worst(kept, own_error(pass.output(at.stage), **truth));
+    keep_worst(kept, own_error(pass.output(at.stage), **truth, rows(at.stage)));
     return std::nullopt;
   }
 
@@ -126,15 +129,15 @@ class Walker {
   std::optional<Error> judge(StageRow& row, bool in_good) {
     latest_.reset();  // its inputs lie where the next stages write
     const Stage stage = row.at.stage;
-    const std::size_t rows = stage == Stage::lm_head ? 1 : bad_.activations().tokens.size();
     if (auto error = judge_alone(row)) return error;
     if (auto error = judge_in_place(bad_, row.at, row.in_place)) return error;
-    keep_worst(row.implementation, distance(bad_.output(stage), oracle_.output(stage), rows));
+    keep_worst(row.implementation,
+               distance(bad_.output(stage), oracle_.output(stage), rows(stage)));
     if (!in_good) return std::nullopt;
     if (auto error = judge_in_place(good_, row.at, row.good)) return error;
-    keep_worst(row.total, distance(bad_.output(stage), good_.output(stage), rows));
+    keep_worst(row.total, distance(bad_.output(stage), good_.output(stage), rows(stage)));
     if (good_.end().model == bad_.end().model) return std::nullopt;
-    keep_worst(row.quantisation, distance(oracle_.output(stage), good_.output(stage), rows));
+    keep_worst(row.quantisation, distance(oracle_.output(stage), good_.output(stage), rows(stage)));
     return judge_weights(row);
   }
 
