@@ -43,7 +43,7 @@ int run_stages(Arguments& a) {
   }
   a.stages.a = q.reference;
   a.stages.b = q.other;
-  a.stages.format = q.format;
+  a.stages.format = q.format.empty() ? "text" : q.format;
   a.stages.top = q.top;
   a.stages.threads = q.threads;
   a.stages.color = q.color;
@@ -95,8 +95,10 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--threshold", a->threshold, "least cosine of a tensor; below it the exit is 1")
       ->capture_default_str();
   app.add_flag("--no-threshold", a->no_threshold,
-               "lift that gate, also one that --threshold "
-               "moved; all other findings stay");
+               "lift that gate, whatever --threshold says; all other findings stay");
+  app.add_flag("--thorough", q.thorough,
+               "quantise the reference again in K formats too, which takes several times as long")
+      ->excludes("--as");
   app.add_option("--match", q.match,
                  "only tensors whose name, on either side, matches: *, ?, [a-z]");
   app.add_option("--map", q.map, "file of name pairs, the reference's first, one pair a line")

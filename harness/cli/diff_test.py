@@ -6,6 +6,7 @@ usage: diff_test.py REFUTE
 import json
 import os
 import pathlib
+import pty
 import random
 import struct
 import subprocess
@@ -276,6 +277,40 @@ class Diff(unittest.TestCase):
         rows = self.diff(hf, gemma, "--match", "*layernorm*")
         self.assertEqual(rows[0]["rmse"], 0.0)
 
+    def sparse(self, name, dtype, width, values):
+        """A model of zeros that takes no room on the disk."""
+        rows = values // 4096
+        header = json.dumps({"w": {"dtype": dtype, "shape": [rows, 4096], "data_offsets": [0, values * width]}}).encode()
+        path = self.root / f"{name}.safetensors"
+        path.write_bytes(struct.pack("<Q", len(header)) + header)
+        os.truncate(path, 8 + len(header) + values * width)
+        return path
+
+    def test_a_file_that_is_cut_while_it_is_read_is_named(self):
+        # F64 against F32 is compared exactly, value by value: that takes longer than it takes to cut.
+        for cut in ("reference", "other"):
+            files = {"reference": self.sparse("reference", "F64", 8, 1 << 27), "other": self.sparse("other", "F32", 4, 1 << 27)}
+            parent, child = pty.openpty()
+            diff = subprocess.Popen([REFUTE, "diff", files["reference"], files["other"], "-j", "1"],
+                                    stderr=child, stdout=subprocess.PIPE)
+            os.close(child)
+            seen = os.read(parent, 4096)  # the bar, which is drawn in the middle of the work
+            self.assertIn(b"GiB", seen)
+            os.truncate(files[cut], 1 << 16)
+            while True:
+                try:
+                    piece = os.read(parent, 4096)
+                except OSError:
+                    break
+                if not piece:
+                    break
+                seen += piece
+            out, _ = diff.communicate(timeout=60)
+            os.close(parent)
+            self.assertEqual(diff.returncode, 3, seen)
+            self.assertIn(f"{files[cut]}: was changed or cut short while it was read".encode(), seen)
+            self.assertEqual(out, b"", "nothing is said of a model that went away")
+
     def test_formats_outputs_and_the_picture(self):
         other = self.quantized("q4_0")
         self.refute("diff", self.model, other, "--format", "md", "--svg", "picture.svg",
@@ -301,6 +336,20 @@ class Diff(unittest.TestCase):
         for options, said in ((["--as", "q4_0", "--scale", "block"], "for --as fp8"),
                               (["--as", "q4_0", "--map", "pairs"], "excludes")):
             self.assertIn(said, self.refute("diff", self.model, *options, expect=2).stderr)
+
+    def test_what_a_quick_look_cannot_see_is_said_and_a_thorough_one_sees_it(self):
+        file = self.quantized("q5_k")
+        note = "blocks of Q5_K were not quantised again"
+        self.assertIn(note, self.refute("diff", self.model, file).stdout)
+        self.assertNotIn(note, self.refute("diff", self.model, file, "--thorough").stdout)
+        content = bytearray(file.read_bytes())
+        at = len(content) - 2048 - 5 * 176 + 4  # the first scale, five blocks before the norm
+        content[at] ^= 0x01
+        file.write_bytes(content)
+        rows = self.diff(self.model, file, "--thorough", expect=1)
+        name = "model.layers.2.mlp.up_proj.weight"
+        self.assertEqual(self.kinds(rows), {(name, "wrong_code")})
+        self.assertIn("block 11, element", self.row(rows, name)["findings"][0]["message"])
 
     def test_match_goes_by_the_names_of_either_side(self):
         hf = self.write("hf", {"model.layers.0.mlp.up_proj.weight": f32([2, 64], normal(128, 1)),

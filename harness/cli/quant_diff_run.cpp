@@ -125,6 +125,7 @@ Result<Plan> plan_of(const QuantDiffArguments& a) {
   plan.diff.threshold = a.threshold;
   plan.diff.match = a.match;
   plan.diff.threads = a.threads;
+  plan.diff.thorough = a.thorough;
   return plan;
 }
 

@@ -13,6 +13,7 @@ struct QuantDiffArguments {
   std::string match, map, svg, format;  ///< an empty format is text
   std::vector<std::string> outputs;     ///< FORMAT=PATH
   std::optional<double> threshold;
+  bool thorough = false;
   std::size_t top = 0;
   unsigned threads = 1;
   bool color = false;

@@ -49,7 +49,7 @@ Result<DiffReport> diff_in_memory(const tensor::ModelFile& model, const Quantize
     }
   }
   DiffReport report;
-  take_pairs(report, pairs, options);
+  take_pairs(report, pairs, options, [&] { return model.damaged().has_value(); });
   if (auto error = model.damaged()) return *std::move(error);
   report.notes = model.notes();
   for (const auto& [why, count] : left_alone) {

@@ -167,7 +167,9 @@ CodeCheck check_nf4(const tensor::ModelTensor& other, std::size_t block, std::si
     if (again.same(b, at, codes)) continue;
     b.largest = largest_of(b.x, b.y);
     check_bound(b, gap, check);
+    const std::uint64_t before = check.not_nearest;
     if (b.stored > 0) check_nearest(b, cells, codes, check);
+    check.blocks_not_nearest += check.not_nearest != before;
   }
   return check;
 }

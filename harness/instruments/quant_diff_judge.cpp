@@ -119,8 +119,8 @@ void find_over_bound(DiffRow& row, const TensorPair& pair) {
 }
 
 // Of a tensor that another quantiser made, most blocks differ from ours and a refitted scale leaves
-// many codes a little beyond the middle; of one that was damaged, a few differ. One in a hundred
-// blocks and one in a thousand elements tell the two apart.
+// many codes a little beyond the middle; of one that was damaged, a few differ, or many in a few
+// blocks. One in a hundred blocks and one in a thousand elements tell the two apart.
 constexpr std::uint64_t kFewBlocks = 100, kFewElements = 1000;
 
 bool reproduced_but_for_a_few(const CodeCheck& c) {
@@ -129,7 +129,9 @@ bool reproduced_but_for_a_few(const CodeCheck& c) {
 }
 
 bool isolated(const CodeCheck& c) {
-  return c.not_nearest <= std::max<std::uint64_t>(1, c.elements / kFewElements);
+  if (c.not_nearest <= std::max<std::uint64_t>(1, c.elements / kFewElements)) return true;
+  return c.blocks_not_nearest != 0 &&
+         c.blocks_not_nearest <= std::max<std::uint64_t>(1, c.blocks / kFewBlocks);
 }
 
 void find_wrong_code(DiffRow& row) {

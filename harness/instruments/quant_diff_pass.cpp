@@ -22,6 +22,7 @@ using kernels::StoredRun;
 constexpr std::size_t kLeastRow = 64, kMostRow = 1 << 16;
 constexpr std::size_t kBlockGroup = 4096;
 constexpr std::size_t kChunk = 1 << 16;
+constexpr std::size_t kLookEvery = 64;  // chunks: some milliseconds
 
 std::size_t round_up(std::size_t n, std::size_t step) {
   return (n + step - 1) / step * step;
@@ -45,7 +46,7 @@ struct Scratch {
 /// One pair and how it is read; made once, used by all threads.
 class PairReader {
  public:
-  PairReader(const TensorPair& pair, unsigned threads);
+  PairReader(const TensorPair& pair, const PassOptions& options);
 
   const ChunkPlan& plan() const { return plan_; }
   std::size_t chunks() const { return count_ == 0 ? 0 : (count_ - 1) / plan_.chunk + 1; }
@@ -79,7 +80,7 @@ class PairReader {
   const TensorPair& pair_;
   std::size_t count_;
   ChunkPlan plan_;
-  bool check_, lossless_;
+  bool check_, thorough_, lossless_;
   std::optional<StoredRun> x_in_place_, y_in_place_;
   bool counted_ = false;  ///< the sums' own pass counts what differs in a copy
   std::unique_ptr<InMemory> in_memory_;
@@ -108,12 +109,13 @@ std::size_t block_of(const TensorPair& pair) {
   return std::lcm(x, tensor::values_per_block(pair.as));
 }
 
-PairReader::PairReader(const TensorPair& pair, unsigned threads)
+PairReader::PairReader(const TensorPair& pair, const PassOptions& options)
     : pair_(pair),
       count_(pair.reference->count),
       plan_(plan_chunks(count_, pair.reference->cols(), block_of(pair))),
       check_(pair.other && !pair.adjust_other.any() &&
              has_code_check(*pair.reference, *pair.other)),
+      thorough_(options.thorough),
       x_in_place_(stored_in_place(*pair.reference, pair.adjust_reference)) {
   const auto band = expected_band(pair.reference->type, pair.other ? pair.other->type : pair.as);
   lossless_ = band && band->lossless();
@@ -121,7 +123,7 @@ PairReader::PairReader(const TensorPair& pair, unsigned threads)
     y_in_place_ = stored_in_place(*pair.other, pair.adjust_other);
     counted_ = x_in_place_ && y_in_place_ && same_storage(pair);
   } else {
-    in_memory_ = std::make_unique<InMemory>(pair, threads);
+    in_memory_ = std::make_unique<InMemory>(pair, options.threads);
   }
 }
 
@@ -284,7 +286,8 @@ PairResult PairReader::measure(std::size_t chunk, Scratch& scratch) {
   if (std::isinf(result.max_abs)) {
     take_census(result, runs, first, count);
   } else if (check_) {
-    result.codes = check_codes(*pair_.other, first, floats(runs.x, count), floats(runs.y, count));
+    result.codes =
+        check_codes(*pair_.other, first, floats(runs.x, count), floats(runs.y, count), thorough_);
   }
   return result;
 }
@@ -384,6 +387,7 @@ class Pass {
   std::vector<std::size_t> first_chunk_;  ///< of each pair in the sequence, and the end
   std::vector<InProgress> states_;
   std::atomic<std::size_t> next_ = 0;
+  std::atomic<bool> stopped_ = false;
   std::mutex mutex_;  ///< guards what follows
   PassResult result_;
   std::size_t bytes_done_ = 0, bytes_ = 0;
@@ -408,7 +412,7 @@ Pass::Pass(std::span<const TensorPair> pairs, const PassOptions& options)
 InProgress& Pass::begin(std::size_t pair) {
   InProgress& state = states_[pair];
   std::call_once(state.begun, [&] {
-    state.reader = std::make_unique<PairReader>(pairs_[pair], options_.threads);
+    state.reader = std::make_unique<PairReader>(pairs_[pair], options_);
     state.chunks.resize(state.reader->chunks());
     state.left = state.chunks.size();
   });
@@ -429,6 +433,8 @@ void Pass::work() {
   for (;;) {
     const std::size_t at = next_++;
     if (at >= first_chunk_.back()) break;
+    if (at % kLookEvery == 0 && options_.stopped && options_.stopped()) stopped_ = true;
+    if (stopped_) break;
     while (first_chunk_[pair + 1] <= at) ++pair;
     InProgress& state = begin(pair);
     const std::size_t chunk = at - first_chunk_[pair];
