@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "harness/instruments/bisect/captured_run.hpp"
 #include "harness/instruments/bisect/end.hpp"
 #include "harness/instruments/bisect/stage_row.hpp"
+#include "harness/instruments/bisect/toggles.hpp"
 #include "harness/instruments/bisect/verdict.hpp"
 #include "harness/model/result.hpp"
 
@@ -26,20 +28,31 @@ struct PathRequest {
   bool toggles = true;                    ///< try what flips the decision
 };
 
-/// One thing changed, and what the bad end then decides.
-struct Toggle {
-  std::string factor;  ///< "attention", "activations", "path", "weights", "layer 2, attn_out"
-  std::string from, to;
-  Decision decision;
-  bool flips = false;  ///< to what the good end decides
+/// Two captures of the same tokens. With a model, each stage's own error is told from what it
+/// inherited; without one nothing can be judged, and only distances are shown.
+struct CaptureRequest {
+  const CapturedRun* good = nullptr;
+  const CapturedRun* bad = nullptr;
+  const DecoderModel* model = nullptr;     ///< of both captures, or of the bad one; may be null
+  const DecoderModel* original = nullptr;  ///< of the good one, where its weights are others
+  std::optional<std::uint32_t> reported;
+  std::size_t replicas = 4;
+  bool toggles = true;
+  unsigned threads = 1;
+};
+
+struct EndSummary {
+  std::string name;   ///< "fast+flash2", or the capture's folder
+  std::string model;  ///< for people
+  tensor::CapturePath path;
 };
 
 struct Report {
-  std::string good, bad;        ///< what the ends are: "reference", "fast+flash2", a folder
-  std::string model, original;  ///< original is empty where both ends have the same weights
+  EndSummary good, bad;
+  bool other_weights = false;  ///< the ends run on different weights of one model
   std::vector<std::uint32_t> prompt;
   Symptom symptom;
-  std::optional<Decision> reference;  ///< of the oracle, who arbitrates
+  std::optional<Decision> reference;  ///< of the oracle on the bad end's weights, who arbitrates
   std::vector<StageRow> rows;         ///< in forward order
   std::vector<Toggle> toggles;
   std::vector<std::string> notes;  ///< what a reader must not overlook
@@ -50,5 +63,9 @@ struct Report {
 /// An error where the ends cannot run: a path that its model refuses, models of two shapes, tokens
 /// out of range.
 Result<Report> bisect_paths(const PathRequest& request);
+
+/// An error where the captures are of different tokens, or of another model than they are said to
+/// be, or not of its shapes, or declare an arithmetic for which there is no floor.
+Result<Report> bisect_captures(const CaptureRequest& request);
 
 }  // namespace refute::bisect

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "harness/instruments/bisect/bisect.hpp"
+#include "harness/instruments/bisect/conclude_report.hpp"
 #include "harness/instruments/bisect/walk.hpp"
 
 namespace refute::bisect {
@@ -57,6 +58,12 @@ Result<Decoded> find_symptom(const PathRequest& r) {
   }
 }
 
+Result<NoiseForecast> forecast_of(const PathRequest& r, const Steps& steps) {
+  const DecoderModel* original = r.good.model == r.bad.model ? nullptr : r.good.model;
+  return forecast_noise(*r.bad.model, original, arithmetic_of(r.bad), steps, r.replicas,
+                        r.bad.path.threads);
+}
+
 }  // namespace
 
 Result<Report> bisect_paths(const PathRequest& r) {
@@ -65,24 +72,27 @@ Result<Report> bisect_paths(const PathRequest& r) {
   if (!decoded) return decoded.take_error();
   auto walked = walk(r.good, r.bad, decoded->steps);
   if (!walked) return walked.take_error();
-  Report report{.good = to_string(r.good),
-                .bad = to_string(r.bad),
-                .model = r.bad.model->name(),
-                .original = r.good.model == r.bad.model ? "" : r.good.model->name(),
-                .prompt = r.prompt,
-                .symptom = std::move(decoded->symptom),
-                .reference = walked->reference,
-                .rows = std::move(walked->rows),
-                .toggles = {},
-                .notes = {},
-                .verdict = {}};
-  report.verdict = conclude(
-      {.symptom = report.symptom,
-       .rows = report.rows,
-       .good_unrepeated = first_difference(r.good, decoded->good_prints, walked->good_prints),
-       .bad_unrepeated = first_difference(r.bad, decoded->bad_prints, walked->bad_prints),
-       .replicas = report.replicas,
-       .flips = report.flips});
+  Report report;
+  report.good = {to_string(r.good), r.good.model->name(), describe(r.good)};
+  report.bad = {to_string(r.bad), r.bad.model->name(), describe(r.bad)};
+  report.other_weights = r.good.model != r.bad.model;
+  report.prompt = r.prompt;
+  report.symptom = std::move(decoded->symptom);
+  report.reference = walked->reference;
+  report.rows = std::move(walked->rows);
+  const Evidence evidence = {
+      .symptom = report.symptom,
+      .rows = report.rows,
+      .good_unrepeated = first_difference(r.good, decoded->good_prints, walked->good_prints),
+      .bad_unrepeated = first_difference(r.bad, decoded->bad_prints, walked->bad_prints)};
+  if (auto error = conclude_report(report, evidence, forecast_of(r, decoded->steps))) return *error;
+  if (!r.toggles) return report;
+  const auto named =
+      report.verdict.kind == VerdictKind::wrong_stage ? report.verdict.at : std::nullopt;
+  auto toggles =
+      toggle_paths(r.good, r.bad, decoded->steps, named, report.symptom.bad, report.symptom.good);
+  if (!toggles) return toggles.take_error();
+  report.toggles = *std::move(toggles);
   return report;
 }
 

@@ -89,7 +89,7 @@ std::uint64_t print_of(std::span<const float> output);
 
 /// Runs all units of the pass on the next tokens, and adds their prints where they are wanted.
 Result<Decision> run_step(Pass& pass, std::span<const std::uint32_t> tokens,
-                         Prints* prints = nullptr);
+                          Prints* prints = nullptr);
 Result<Decision> run_all(const End& end, const Steps& steps);
 
 /// The first unit whose output differs between two runs of `end`, or none.

@@ -33,6 +33,7 @@ struct StageRow {
   std::optional<Distance> quantisation = {};    ///< that reference from good, with other weights
   std::optional<QuantisationError> weights = {};
   double predicted_total = 0;  ///< what noise of the predicted size makes of `total`; 0: not known
+  double predicted_cosine = 1;
 
   /// The larger of `alone` and `in_place`; null without either.
   const OwnError* own() const;

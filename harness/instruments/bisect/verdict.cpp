@@ -34,7 +34,26 @@ const StageRow* first_wrong(const std::vector<StageRow>& rows) {
   return at == rows.end() ? nullptr : &*at;
 }
 
-Verdict wrong_stage(const StageRow& row) {
+std::string decision_text(const Evidence& e) {
+  const Symptom& s = e.symptom;
+  if (!s.known) return "no logits of both ends: whether they decide alike is not known";
+  if (!s.good.decided() || !s.bad.decided()) {
+    return fmt::format("the {} end's logits are not finite, so it decides nothing",
+                       s.good.decided() ? "bad" : "good");
+  }
+  if (!s.differs()) {
+    return fmt::format("both ends decide token {}; the bad end by a margin of {:.3g}",
+                       s.good.token(), s.bad.margin());
+  }
+  std::string text = fmt::format("the decision differs: {} by {:.3g}, {} by {:.3g} at the bad end",
+                                 s.good.token(), s.good.margin(), s.bad.token(), s.bad.margin());
+  if (e.replicas == 0) return text;
+  return text + fmt::format("; {} of {} runs with noise of the predicted size differ as well",
+                            e.flips, e.replicas);
+}
+
+Verdict wrong_stage(const Evidence& evidence, const StageRow& row) {
+  const std::vector<StageRow>& rows = evidence.rows;
   Verdict v{.kind = VerdictKind::wrong_stage, .at = row.at, .headline = {}, .why = {}};
   v.only_in_place = row.alone && !above(row.alone);
   const OwnError& e = above(row.alone) ? *row.alone : *row.in_place;
@@ -44,11 +63,17 @@ Verdict wrong_stage(const StageRow& row) {
       to_string(row.at), e.relative,
       e.non_finite != 0 ? "with values that are not finite" : times(e.ratio));
   v.why.push_back(own_error_text(e));
+  const auto before =
+      std::count_if(rows.data(), &row, [](const StageRow& r) { return r.own() == nullptr; });
+  if (before != 0) {
+    v.why.push_back(fmt::format("{} stages before it could not be judged", before));
+  }
   if (v.only_in_place) {
     v.why.push_back(
         "the same unit is right on the reference's inputs: it goes wrong only in its own run, so "
         "look for state, a buffer that is reused, or a cache");
   }
+  v.why.push_back(decision_text(evidence));
   return v;
 }
 
@@ -96,21 +121,16 @@ const StageRow* nearest(const std::vector<StageRow>& rows) {
   return best;
 }
 
-std::string decision_text(const Evidence& e) {
-  const Symptom& s = e.symptom;
-  if (!s.known) return "no logits of both ends: whether they decide alike is not known";
-  if (!s.differs()) {
-    return fmt::format("both ends decide token {} after {} common ones, by a margin of {:.3g}",
-                       s.good.token(), s.common.size(), s.bad.margin());
-  }
-  if (e.replicas == 0) {
-    return fmt::format("the decision differs, {} instead of {}, by a margin of {:.3g}",
-                       s.bad.token(), s.good.token(), s.bad.margin());
-  }
+/// What the popular rule would have said, which fires on every healthy four-bit model.
+std::optional<std::string> popular_rule_text(const Evidence& e) {
+  const auto row = std::ranges::find_if(
+      e.rows, [](const StageRow& r) { return r.total && !(r.total->cosine >= 0.999); });
+  if (row == e.rows.end() || row->predicted_total <= 0) return std::nullopt;
   return fmt::format(
-      "the decision differs, {} instead of {}, by a margin of {:.3g}; {} of {} runs with noise of "
-      "the predicted size decide otherwise than the reference as well",
-      s.bad.token(), s.good.token(), s.bad.margin(), e.flips, e.replicas);
+      "\"first stage under 0.999\" would have named {}: cosine {:.5f}, where noise of the "
+      "predicted "
+      "size alone gives {:.5f}",
+      to_string(row->at), row->total->cosine, row->predicted_cosine);
 }
 
 Verdict noise(const Evidence& e, std::size_t judged) {
@@ -120,6 +140,7 @@ Verdict noise(const Evidence& e, std::size_t judged) {
   v.why.push_back(fmt::format("the nearest is {}: its own error is {:.3g} of its floor",
                               to_string(row->at), row->own()->ratio));
   v.why.push_back(decision_text(e));
+  if (const auto text = popular_rule_text(e)) v.why.push_back(*text);
   const StageRow& last = e.rows.back();
   if (last.quantisation && last.implementation && last.quantisation->relative > 0) {
     v.why.push_back(fmt::format(
@@ -131,14 +152,45 @@ Verdict noise(const Evidence& e, std::size_t judged) {
   return v;
 }
 
-Verdict not_judged(const Evidence& e, std::size_t judged) {
+/// Captures without a model: where they first differ, which says where to begin and not who is
+/// wrong.
+Verdict inherited_only(const Evidence& e) {
+  const auto differs = std::ranges::find_if(
+      e.rows, [](const StageRow& row) { return row.total && !row.total->bitwise; });
+  const bool complete =
+      std::ranges::all_of(e.rows, [](const StageRow& row) { return row.total.has_value(); });
+  if (differs == e.rows.end() && complete && !e.rows.empty()) {
+    Verdict same{.kind = VerdictKind::noise, .at = {}, .headline = {}, .why = {}};
+    same.headline =
+        fmt::format("identical: all {} stages have the same bits in both captures", e.rows.size());
+    same.why.push_back(decision_text(e));
+    return same;
+  }
   Verdict v{.kind = VerdictKind::not_judged, .at = {}, .headline = {}, .why = {}};
-  v.headline = judged == 0
-                   ? "not judged: what a stage inherits and what it adds cannot be told apart here"
-                   : fmt::format(
-                         "not judged: {} of {} stages are at or below their floor, the others lack "
-                         "their inputs",
-                         judged, e.rows.size());
+  v.headline = "not judged: without MODEL only inherited error is known, and no stage's own";
+  if (differs != e.rows.end()) {
+    v.why.push_back(
+        fmt::format("they first differ at {}, by {:.3g}: quantisation or rounding may "
+                    "be all of it; name MODEL to know",
+                    to_string(differs->at), differs->total->relative));
+  }
+  v.why.push_back(decision_text(e));
+  return v;
+}
+
+Verdict not_judged(const Evidence& e, std::size_t judged) {
+  if (std::ranges::none_of(e.rows,
+                           [](const StageRow& r) { return r.implementation.has_value(); })) {
+    return inherited_only(e);
+  }
+  Verdict v{.kind = VerdictKind::not_judged, .at = {}, .headline = {}, .why = {}};
+  v.headline = fmt::format(
+      "not judged: {} of {} stages are at or below their floor, and of the "
+      "others too little was captured",
+      judged, e.rows.size());
+  const auto first =
+      std::ranges::find_if(e.rows, [](const StageRow& r) { return r.own() == nullptr; });
+  v.why.push_back(fmt::format("the first is {}: {}", to_string(first->at), first->unjudged));
   v.why.push_back(decision_text(e));
   return v;
 }
@@ -176,7 +228,7 @@ Verdict conclude(const Evidence& e) {
   if (!e.symptom.reproduced()) return other_run(e.symptom);
   if (e.good_unrepeated) return not_repeatable("good", *e.good_unrepeated);
   if (e.bad_unrepeated) return not_repeatable("bad", *e.bad_unrepeated);
-  if (const StageRow* row = first_wrong(e.rows)) return wrong_stage(*row);
+  if (const StageRow* row = first_wrong(e.rows)) return wrong_stage(e, *row);
   const auto good = std::ranges::find_if(e.rows, [](const StageRow& r) { return above(r.good); });
   if (good != e.rows.end()) return wrong_good(*good);
   const auto weights = std::ranges::find_if(
