@@ -2,6 +2,7 @@
 // crux_b_11/.
 
 #include "falsifiers/crux_b_11/checks.hpp"
+#include "falsifiers/crux_b_11/parameters.hpp"
 #include "falsifiers/falsify_crux_b_11_build.hpp"
 #include "harness/worker/protocol.hpp"
 
@@ -229,6 +230,7 @@ constexpr Row kRows[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return refute::worker::protocol_main(argc, argv,
-                                       {"falsify_crux_b_11", "CRUX-B-11", kRows, kBuildInfo});
+  return refute::worker::protocol_main(
+      argc, argv,
+      {"falsify_crux_b_11", "CRUX-B-11", kRows, kBuildInfo, refute::falsifiers::kFp8Parameters});
 }

@@ -2,6 +2,7 @@
 // break contracts/crux-B-20-v1.yaml; the checks are in crux_b_20/.
 
 #include "falsifiers/crux_b_20/checks.hpp"
+#include "falsifiers/crux_b_20/parameters.hpp"
 #include "falsifiers/falsify_crux_b_20_build.hpp"
 #include "harness/worker/protocol.hpp"
 
@@ -146,6 +147,7 @@ constexpr Row kRows[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return refute::worker::protocol_main(argc, argv,
-                                       {"falsify_crux_b_20", "CRUX-B-20", kRows, kBuildInfo});
+  return refute::worker::protocol_main(
+      argc, argv,
+      {"falsify_crux_b_20", "CRUX-B-20", kRows, kBuildInfo, refute::falsifiers::kDiffParameters});
 }

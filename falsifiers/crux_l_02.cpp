@@ -2,6 +2,7 @@
 // are in crux_l_02/.
 
 #include "falsifiers/crux_l_02/checks.hpp"
+#include "falsifiers/crux_l_02/parameters.hpp"
 #include "falsifiers/falsify_crux_l_02_build.hpp"
 #include "harness/worker/protocol.hpp"
 
@@ -105,7 +106,10 @@ constexpr Row kRows[] = {
                  "scaled_half",
                  "all_nan",
                  "one_nan",
-                 "ignores_scale"},
+                 "ignores_scale",
+                 "inputs_of_sixteen_bits",
+                 "exp_of_degree_four",
+                 "reciprocal_of_sixteen_bits"},
      .parameters = kCalibrated,
      .operations = kServed},
     {.claim = "FALSIFY-CRUX-L-02-009",
@@ -298,11 +302,11 @@ constexpr Row kRows[] = {
      .parameters = {"factor", "dtypes", "shapes", "families", "seeds", "kernels", "probabilities"},
      .operations = kServed},
     {.claim = "FALSIFY-CRUX-L-02-023",
-     .help = "the same call gives the same bits, on any number of threads",
+     .help = "the same call gives the same bits",
      .falsify = attention_determinism,
      .subjects = kCpu,
-     .mutants = {"split_by_threads", "split_by_call", "keeps_last_element"},
-     .parameters = {"threads", "dtypes", "shapes", "families", "seeds", "kernels", "probabilities"},
+     .mutants = {"split_by_call", "keeps_last_element"},
+     .parameters = {"reruns", "dtypes", "shapes", "families", "seeds", "kernels", "probabilities"},
      .operations = kServed},
     {.claim = "FALSIFY-CRUX-L-02-024",
      .help = "every pair of query and key: the selected key's value, bit for bit",
@@ -366,11 +370,53 @@ constexpr Row kRows[] = {
      .parameters = {"rows", "cols", "amplitudes", "seeds", "lambda", "exp_ulps", "row_share",
                     "row_rms_factor", "row_max_factor", "row_floor_factor", "sign_deviations",
                     "sign_drift", "sign_ruled", "sign_least"}},
+    {.claim = "FALSIFY-CRUX-L-02-028",
+     .help = "the calibrated rule passes no wrong kernel and refuses no correct one",
+     .falsify = acceptance_power,
+     .subjects = {"calibrated_rule", "command"},
+     .mutants = {"published_gate", "loosened_4_times", "tightened_10_times", "cosine", "allclose",
+                 "nmse", "similarity", "twice_baseline", "rms_of_baseline", "matched_ratio",
+                 "rms_normalised", "abs_and_rel", "rows_alone", "signs_alone",
+                 "wrong_kernel_dropped", "wrong_kernel_unsaid", "correct_kernel_dropped",
+                 "shape_dropped", "exclusion_unsaid"},
+     .parameters = {"ops",
+                    "seeds",
+                    "first_seed",
+                    "wrong_attention",
+                    "correct_attention",
+                    "shapes_attention",
+                    "excluded_attention",
+                    "wrong_softmax",
+                    "correct_softmax",
+                    "shapes_softmax",
+                    "excluded_softmax",
+                    "wrong_gemm",
+                    "correct_gemm",
+                    "shapes_gemm",
+                    "excluded_gemm",
+                    "lambda",
+                    "exp_ulps",
+                    "row_share",
+                    "row_rms_factor",
+                    "row_max_factor",
+                    "row_floor_factor",
+                    "sign_deviations",
+                    "sign_drift",
+                    "sign_ruled",
+                    "sign_least"}},
+    {.claim = "FALSIFY-CRUX-L-02-029",
+     .help = "the same bits on any number of threads",
+     .falsify = attention_threads,
+     .subjects = kCpu,
+     .mutants = {"split_by_threads"},
+     .parameters = {"threads", "dtypes", "shapes", "families", "seeds", "kernels",
+                    "probabilities"}},
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
   return refute::worker::protocol_main(argc, argv,
-                                       {"falsify_crux_l_02", "CRUX-L-02", kRows, kBuildInfo});
+                                       {"falsify_crux_l_02", "CRUX-L-02", kRows, kBuildInfo,
+                                        refute::falsifiers::kAttentionParameters});
 }

@@ -3,6 +3,7 @@
 
 #include "falsifiers/falsify_nf4_build.hpp"
 #include "falsifiers/nf4/checks.hpp"
+#include "falsifiers/nf4/parameters.hpp"
 #include "harness/worker/protocol.hpp"
 
 namespace {
@@ -153,5 +154,6 @@ constexpr Row kRows[] = {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return refute::worker::protocol_main(argc, argv, {"falsify_nf4", "C-NF4", kRows, kBuildInfo});
+  return refute::worker::protocol_main(
+      argc, argv, {"falsify_nf4", "C-NF4", kRows, kBuildInfo, refute::falsifiers::kNf4Parameters});
 }

@@ -223,6 +223,14 @@ class WrongJobs(unittest.TestCase):
             self.assertEqual((status, data), (3, b""))
             self.assertIn(part, error)
 
+    def test_every_parameter_that_a_row_reads_has_a_rule(self):
+        for worker in sorted(FOLDER.glob("falsify_*")):
+            if worker.suffix or worker == CANARY:
+                continue
+            listing = json.loads(subprocess.run([worker, "--list"], capture_output=True, check=True).stdout)
+            read = {name for row in listing["rows"] for name in row["parameters"]}
+            self.assertEqual(read, set(listing["parameters"]), worker.name)
+
     def test_by_hand_it_explains_itself(self):
         shown = subprocess.run([FP8_WORKER, "--help"], stdout=subprocess.PIPE, text=True)
         self.assertEqual(shown.returncode, 0)

@@ -41,18 +41,33 @@ Interval interval_of(const metrics::Criterion& c) {
   return i;
 }
 
+/// The first element that is not right, and what would be: a number or, where the bound lets
+/// several be, from which to which. Their distance from the exact result would be no bound that a
+/// reader could check, as the output's own rounding is in it.
+std::string c3_words(const worker::Comparator& compare, const metrics::Criterion& c,
+                     std::span<const float> got) {
+  const worker::Mismatch& m = *compare.mismatch();
+  if (!m.index || *m.index >= got.size()) return "C3, " + m.sentence();
+  const auto i = static_cast<std::size_t>(*m.index);
+  const auto low = static_cast<float>(c.low()[i]), high = static_cast<float>(c.high()[i]);
+  return fmt::format(
+      "C3, element {}: got {} ({:.9g}), right is {}; exactly {:.9g}", i, worker::exact(got[i]),
+      got[i], low == high ? fmt::format("{:.9g}", low) : fmt::format("{:.9g} to {:.9g}", low, high),
+      c.data().reference[i]);
+}
+
 }  // namespace
 
 CalibratedRule calibrated_rule_of(worker::Context& context) {
   CalibratedRule rule;
-  rule.lambda = context.real("lambda");
-  rule.exp_ulps = context.real("exp_ulps");
-  metrics::RowParameters& row = rule.parameters.row;
+  rule.bound.lambda = context.real("lambda");
+  rule.bound.exp_ulps = context.real("exp_ulps");
+  metrics::RowParameters& row = rule.row;
   row.rms_factor = context.real("row_rms_factor");
   row.max_factor = context.real("row_max_factor");
   row.floor_factor = context.real("row_floor_factor");
   row.share = context.real("row_share");
-  metrics::SignParameters& sign = rule.parameters.sign;
+  metrics::SignParameters& sign = rule.sign;
   sign.deviations = context.real("sign_deviations");
   sign.drift = context.real("sign_drift");
   sign.ruled = context.real("sign_ruled");
@@ -64,7 +79,7 @@ metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::Kerne
                                 const mutants::KernelInputs& in, bool rounds_probabilities) {
   metrics::DeclaredPrecision precision;
   precision.output = format_of(s.storage);
-  precision.exp_ulps = rule.exp_ulps;
+  precision.exp_ulps = rule.bound.exp_ulps;
   if (rounds_probabilities) precision.probabilities = precision.output;
   const metrics::WeightDeviation w = metrics::weight_deviation(precision, s.head_dim);
   metrics::CriterionData y;
@@ -78,7 +93,8 @@ metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::Kerne
       {s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv, s.head_dim, s.causal, s.scale()}, in.a,
       in.b, in.c, y.reference, {w.products, w.score, w.shift, w.constant, w.absolute},
       {terms, spread});
-  metrics::attention_bound(precision, rule.lambda, s.seq_kv, y.reference, terms, spread, y.bound);
+  metrics::attention_bound(precision, rule.bound.lambda, s.seq_kv, y.reference, terms, spread,
+                           y.bound);
   y.baseline = mutants::plain_kernel(s, in);
   y.plain = y.baseline;  // only published rules look at it
   metrics::Criterion criterion(std::move(y));
@@ -90,14 +106,13 @@ std::optional<std::string> refusal(worker::Comparator& compare, const Calibrated
                                    const metrics::Criterion& criterion,
                                    std::span<const float> got) {
   const Interval allowed = interval_of(criterion);
-  if (!compare.within(got, allowed.middle, allowed.half))
-    return "C3, " + compare.mismatch()->sentence();
+  if (!compare.within(got, allowed.middle, allowed.half)) return c3_words(compare, criterion, got);
   const metrics::Comparison comparison(criterion, got);
-  const Judgement row = metrics::rowwise(comparison, rule.parameters.row);
+  const Judgement row = metrics::rowwise(comparison, rule.row);
   if (!compare.at_most(row.ratio, 1, "worst row's error over its limit")) {
     return fmt::format("C1, row {}: {}", row.index, compare.mismatch()->detail);
   }
-  const Judgement sign = metrics::sign_bias(comparison, rule.parameters.sign);
+  const Judgement sign = metrics::sign_bias(comparison, rule.sign);
   if (sign.powerless) return std::nullopt;
   if (!compare.at_most(sign.ratio, 1, "sign bias over its limit")) {
     return "C9, " + compare.mismatch()->detail;

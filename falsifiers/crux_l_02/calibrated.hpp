@@ -12,11 +12,8 @@
 
 namespace refute::falsifiers {
 
-/// The contract's lambda, exp_ulps, row_*, and sign_*.
-struct CalibratedRule {
-  double lambda = 0, exp_ulps = 0;
-  metrics::ContractParameters parameters;
-};
+/// The contract's lambda, exp_ulps, row_* and sign_*.
+using CalibratedRule = metrics::ContractParameters;
 CalibratedRule calibrated_rule_of(worker::Context& context);
 
 /// What a kernel's output on these inputs is judged by, from the f64 oracle.

@@ -24,6 +24,9 @@ Verdict attention_published_gate(worker::Context& context);
 Verdict gate_takes_healthy(worker::Context& context);
 Verdict gate_stops_wrong(worker::Context& context);
 
+/// The calibrated rule on trial: right about every wrong and every correct kernel on a frozen list.
+Verdict acceptance_power(worker::Context& context);
+
 /// Bits that must not change: by keys that a row does not see, with other heads or another batch
 /// around it, in another row, decoded alone, and with shared keys written out.
 Verdict attention_future(worker::Context& context);
@@ -38,6 +41,7 @@ Verdict attention_sum_to_one(worker::Context& context);
 Verdict attention_shift(worker::Context& context);
 Verdict attention_values_scale(worker::Context& context);
 Verdict attention_determinism(worker::Context& context);
+Verdict attention_threads(worker::Context& context);
 
 /// One key selected per query, every pair of them, bit for bit.
 Verdict attention_selection(worker::Context& context);

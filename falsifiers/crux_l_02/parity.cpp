@@ -30,7 +30,7 @@ Verdict attention_parity(Context& context) {
           return CaseFailure{std::move(*why), variant};
         }
         const metrics::Comparison comparison(*criterion, result.out);
-        worst = std::max(worst, metrics::contract_rule(comparison, rule.parameters).ratio);
+        worst = std::max(worst, metrics::contract_rule(comparison, rule).ratio);
       }
     }
     return std::nullopt;

@@ -4,6 +4,7 @@
 
 namespace refute::cli {
 
+extern const Command kBisectCommand;
 extern const Command kDecodeCommand;
 extern const Command kDequantizeCommand;
 extern const Command kDiffCommand;
@@ -41,6 +42,7 @@ std::span<const Command* const> commands() {
       &kDiffCommand,
       &kTraceCommand,
       &kDecodeCommand,
+      &kBisectCommand,
       &kParityCommand,
       &kPowerCommand,
       &kLintObservationCommand,

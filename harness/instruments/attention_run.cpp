@@ -73,9 +73,11 @@ AttentionStatus run_attention(AttentionKernel kernel, CpuSubject subject, Format
 }
 
 metrics::CriterionData attention_reference(const AttentionCall& call, Format storage,
-                                           const AttentionTensors& in) {
+                                           const AttentionTensors& in,
+                                           const metrics::BoundParameters& parameters) {
   const kernels::AttentionShape& s = call.shape;
   metrics::DeclaredPrecision precision;
+  precision.exp_ulps = parameters.exp_ulps;
   precision.output = storage;
   if (call.probabilities == kernels::AttentionProbabilities::round_to_storage) {
     precision.probabilities = storage;
@@ -93,7 +95,7 @@ metrics::CriterionData attention_reference(const AttentionCall& call, Format sto
                       call.scale, call.threads},
                      in.q, in.k, in.v, y.reference,
                      {w.products, w.score, w.shift, w.constant, w.absolute}, {terms, spread});
-  metrics::attention_bound(precision, metrics::kSixDeviations, s.seq_kv, y.reference, terms, spread,
+  metrics::attention_bound(precision, parameters.lambda, s.seq_kv, y.reference, terms, spread,
                            y.bound);
   return y;
 }

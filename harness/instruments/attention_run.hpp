@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "harness/metrics/acceptance_criterion.hpp"
+#include "harness/metrics/acceptance_rules.hpp"
 #include "kernels/attention.hpp"
 
 namespace refute::instruments {
@@ -41,6 +41,7 @@ kernels::AttentionStatus run_attention(AttentionKernel kernel, CpuSubject subjec
 /// Format, rows, cols, the exact reference, and how far a kernel of the call's declared precision
 /// may be from it; baseline and plain are left to the caller.
 metrics::CriterionData attention_reference(const kernels::AttentionCall& call,
-                                           metrics::Format storage, const AttentionTensors& in);
+                                           metrics::Format storage, const AttentionTensors& in,
+                                           const metrics::BoundParameters& parameters);
 
 }  // namespace refute::instruments

@@ -155,7 +155,8 @@ ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& in, const 
   report.plan = plan;
   report.inputs = without_tensors(in);
   report.difference = metrics::measure(out.kernel, out.reference);
-  metrics::CriterionData yard = attention_reference(plan.call, plan.storage, {in.q, in.k, in.v});
+  metrics::CriterionData yard =
+      attention_reference(plan.call, plan.storage, {in.q, in.k, in.v}, parameters.bound);
   yard.baseline = plan.request.reference == AttentionKernel::naive
                       ? out.reference
                       : run(AttentionKernel::naive, CpuSubject::cpu_scalar, plan, in);

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <mutex>
 #include <thread>
 #include <tuple>
+
+#include <fmt/format.h>
 
 #include "harness/instruments/power_cases.hpp"
 
@@ -35,6 +38,7 @@ struct Findings {
   std::vector<std::uint64_t> powerless;
   std::vector<PowerMiss> misses;
   double worst_correct = 0, mildest_wrong = std::numeric_limits<double>::infinity();
+  PowerLean lean;
 };
 
 std::size_t contract_index() {
@@ -60,9 +64,10 @@ class Judge {
 
   void take(const metrics::Comparison& comparison, bool is_wrong, KernelTally& tally) {
     ++tally.cases;
-    for (std::size_t i = 0; i < metrics::acceptance_rules().size(); ++i) {
-      const Judgement j =
-          metrics::judge(metrics::acceptance_rules()[i], comparison, options_.contract);
+    if (!is_wrong) add_lean(comparison);
+    const std::vector<Judgement> all = metrics::judge_by_all(comparison, options_.contract);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const Judgement& j = all[i];
       const bool failed = (j.acceptance == Acceptance::accepted) == is_wrong;
       if (failed) add(tally.failures[i], {1, task_.index});
       findings_.powerless[i] += j.powerless;
@@ -71,6 +76,14 @@ class Judge {
   }
 
  private:
+  void add_lean(const metrics::Comparison& comparison) {
+    const auto [lean, n] = metrics::sign_lean(comparison, options_.contract.sign.ruled);
+    if (n < static_cast<double>(options_.contract.sign.least)) return;
+    PowerLean& most = findings_.lean;
+    most.deviations = std::max(most.deviations, std::abs(lean) / std::sqrt(n));
+    if (n >= PowerLean::kMany) most.share = std::max(most.share, std::abs(lean) / n);
+  }
+
   void record(const Judgement& j, bool is_wrong, bool failed, std::string_view kernel) {
     if (!is_wrong) findings_.worst_correct = std::max(findings_.worst_correct, j.ratio);
     if (is_wrong && !failed) findings_.mildest_wrong = std::min(findings_.mildest_wrong, j.ratio);
@@ -122,7 +135,8 @@ bool made_to_overflow(const KernelShape& shape) {
 
 void judge_wrong(const Task& task, const KernelInputs& inputs, const metrics::Criterion& yard,
                  Judge& judge, Findings& f) {
-  const std::vector<float> right = mutants::unmutated(*task.shape, inputs);
+  const std::vector<float> unrounded = mutants::unrounded_kernel(*task.shape, inputs);
+  const std::vector<float> right = mutants::rounded_kernel(*task.shape, unrounded);
   for (const auto& row : mutants::kernel_mutants(task.op)) {
     KernelTally& tally = *std::ranges::find_if(
         f.wrong, [&](const KernelTally& t) { return t.op == task.op && t.name == row.name; });
@@ -130,7 +144,8 @@ void judge_wrong(const Task& task, const KernelInputs& inputs, const metrics::Cr
       ++tally.passed_over;
       continue;
     }
-    const std::vector<float> got = row.run(*task.shape, inputs);
+    const std::vector<float> got =
+        row.finish != nullptr ? row.finish(*task.shape, unrounded) : row.run(*task.shape, inputs);
     if (same_bits(got, right)) {
       ++tally.inert;
     } else if (row.excluded != nullptr && row.excluded(*task.shape)) {
@@ -156,9 +171,9 @@ void judge_correct(const Task& task, const KernelInputs& inputs, const metrics::
 }
 
 void judge_subjects(const Task& task, const KernelInputs& inputs, const metrics::Criterion& yard,
-                    Judge& judge, Findings& f) {
+                    const metrics::BoundParameters& bound, Judge& judge, Findings& f) {
   if (task.op != KernelOp::attention) return;
-  const metrics::Criterion rounded = criterion(*task.shape, inputs, true);
+  const metrics::Criterion rounded = criterion(*task.shape, inputs, true, bound);
   for (const auto& row : attention_subjects()) {
     const std::vector<float> got = run_subject(row, *task.shape, inputs);
     judge.take(metrics::Comparison(row.rounds_probabilities ? rounded : yard, got), false,
@@ -170,10 +185,10 @@ Findings run_task(const PowerOptions& options, const Task& task) {
   Findings f = empty_findings(options);
   Judge judge(options, task, f);
   const KernelInputs inputs = power_inputs(*task.shape, task.seed);
-  const metrics::Criterion yard = criterion(*task.shape, inputs);
+  const metrics::Criterion yard = criterion(*task.shape, inputs, false, options.contract.bound);
   judge_wrong(task, inputs, yard, judge, f);
   judge_correct(task, inputs, yard, judge, f);
-  judge_subjects(task, inputs, yard, judge, f);
+  judge_subjects(task, inputs, yard, options.contract.bound, judge, f);
   return f;
 }
 
@@ -196,6 +211,8 @@ void add(Findings& to, const Findings& from) {
   to.misses.insert(to.misses.end(), from.misses.begin(), from.misses.end());
   to.worst_correct = std::max(to.worst_correct, from.worst_correct);
   to.mildest_wrong = std::min(to.mildest_wrong, from.mildest_wrong);
+  to.lean.deviations = std::max(to.lean.deviations, from.lean.deviations);
+  to.lean.share = std::max(to.lean.share, from.lean.share);
 }
 
 std::vector<Task> tasks_of(const PowerOptions& options) {
@@ -236,7 +253,7 @@ std::vector<RuleTally> tally_rules(const Findings& f) {
   std::vector<RuleTally> rules;
   for (std::size_t i = 0; i < metrics::acceptance_rules().size(); ++i) {
     const auto& rule = metrics::acceptance_rules()[i];
-    RuleTally t{rule.name, rule.source, 0, 0, 0, 0, f.powerless[i]};
+    RuleTally t{rule.id, rule.name, rule.source, 0, 0, 0, 0, f.powerless[i]};
     for (const KernelTally& k : f.wrong) {
       t.wrong += k.cases;
       t.wrong_passed += k.failures[i].count;
@@ -262,12 +279,29 @@ bool PowerReport::contract_holds() const {
   return something_ran && contract.wrong_passed == 0 && contract.correct_refused == 0;
 }
 
+PowerList power_list(KernelOp op) {
+  PowerList list;
+  for (const auto& row : mutants::kernel_mutants(op)) {
+    list.wrong.emplace_back(row.name);
+    if (!row.inert.empty()) list.excluded.push_back(fmt::format("{}: {}", row.name, row.inert));
+  }
+  for (const auto& row : mutants::correct_kernels()) {
+    if (row.op == op) list.correct.emplace_back(row.name);
+  }
+  if (op == KernelOp::attention) {
+    for (const auto& row : attention_subjects()) list.correct.emplace_back(row.name);
+  }
+  for (const KernelShape& shape : power_shapes(op)) list.shapes.push_back(shape_name(shape));
+  return list;
+}
+
 PowerReport measure_power(const PowerOptions& options) {
   Findings f = run_all(options);
   PowerReport report;
   report.ops = options.ops;
   report.seeds = options.seeds;
   report.first_seed = options.first_seed;
+  report.contract = options.contract;
   for (const KernelOp op : options.ops) {
     for (const KernelShape& shape : power_shapes(op)) {
       report.shapes.push_back(std::string(mutants::to_string(op)) + " " + shape_name(shape));
@@ -278,6 +312,7 @@ PowerReport measure_power(const PowerOptions& options) {
   report.correct = std::move(f.correct);
   report.worst_correct = f.worst_correct;
   report.mildest_wrong = f.mildest_wrong;
+  report.lean = f.lean;
   std::ranges::sort(f.misses, {},
                     [](const PowerMiss& m) { return std::tuple(m.shape, m.kernel, m.seed); });
   f.misses.resize(std::min(f.misses.size(), kMissesKept));

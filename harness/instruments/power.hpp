@@ -50,7 +50,7 @@ struct KernelTally {
 };
 
 struct RuleTally {
-  std::string_view name, source;
+  std::string_view id, name, source;
   std::uint64_t wrong = 0, wrong_passed = 0;
   std::uint64_t correct = 0, correct_refused = 0;
   std::uint64_t powerless =
@@ -67,6 +67,22 @@ struct PowerMiss {
   double ratio = 0;
 };
 
+/// How far the signs of correct kernels' errors lean to one side: what the parameters of rule C9
+/// are calibrated by.
+struct PowerLean {
+  static constexpr double kMany = 1000;  ///< errors from which on a share of them tells something
+  double deviations = 0;                 ///< |lean|/√n
+  double share = 0;                      ///< |lean|/n where n is kMany at least
+};
+
+/// What is run for an op, by name: the lists that a contract freezes.
+struct PowerList {
+  std::vector<std::string> wrong, correct, shapes;
+  /// "name: reason" for every wrong kernel that is not wrong everywhere.
+  std::vector<std::string> excluded;
+};
+PowerList power_list(mutants::KernelOp op);
+
 struct PowerReport {
   std::vector<mutants::KernelOp> ops;
   std::size_t seeds = 0;
@@ -77,6 +93,8 @@ struct PowerReport {
   std::vector<PowerMiss> misses;
   double worst_correct = 0;  ///< largest error over its limit that a correct kernel had
   double mildest_wrong = 0;  ///< smallest that a refused wrong kernel had
+  PowerLean lean;
+  metrics::ContractParameters contract;  ///< that it was measured with
 
   /// A case by RuleFailures::first: "attention bf16 B1 …, seed 7".
   std::string case_name(std::size_t index) const;

@@ -120,37 +120,42 @@ metrics::CriterionData matrix_criterion(const KernelShape& s) {
   return y;
 }
 
-metrics::CriterionData exact_softmax(const KernelShape& s, const KernelInputs& in) {
+metrics::CriterionData exact_softmax(const KernelShape& s, const KernelInputs& in,
+                                     const metrics::BoundParameters& parameters) {
   metrics::CriterionData y = matrix_criterion(s);
   metrics::DeclaredPrecision precision;
   precision.output = y.format;
+  precision.exp_ulps = parameters.exp_ulps;
   const metrics::WeightDeviation w = metrics::weight_deviation(precision, 1);
   std::vector<double> spread(y.reference.size());
   // The scores are the input: no product and no rounding of theirs.
   oracles::softmax(s.m, s.n, in.a, y.reference, {0, 0, w.shift, w.constant, w.absolute},
                    {{}, spread});
-  metrics::softmax_bound(precision, metrics::kSixDeviations, s.n, y.reference, spread, y.bound);
+  metrics::softmax_bound(precision, parameters.lambda, s.n, y.reference, spread, y.bound);
   return y;
 }
 
-metrics::CriterionData exact_gemm(const KernelShape& s, const KernelInputs& in) {
+metrics::CriterionData exact_gemm(const KernelShape& s, const KernelInputs& in,
+                                  const metrics::BoundParameters& parameters) {
   metrics::CriterionData y = matrix_criterion(s);
   metrics::DeclaredPrecision precision;
   precision.output = y.format;
   std::vector<double> terms(y.reference.size());
   oracles::matrix_product(s.m, s.n, s.k, in.a, in.b, y.reference, {terms, {}});
-  metrics::product_bound(precision, metrics::kSixDeviations, s.k, y.reference, terms, y.bound);
+  metrics::product_bound(precision, parameters.lambda, s.k, y.reference, terms, y.bound);
   return y;
 }
 
-metrics::CriterionData exact(const KernelShape& s, const KernelInputs& in, bool rounds) {
+metrics::CriterionData exact(const KernelShape& s, const KernelInputs& in, bool rounds,
+                             const metrics::BoundParameters& parameters) {
   switch (s.op) {
     case KernelOp::attention:
-      return attention_reference(call_of(s, rounds), format_of(s.storage), {in.a, in.b, in.c});
+      return attention_reference(call_of(s, rounds), format_of(s.storage), {in.a, in.b, in.c},
+                                 parameters);
     case KernelOp::softmax:
-      return exact_softmax(s, in);
+      return exact_softmax(s, in, parameters);
     case KernelOp::gemm:
-      return exact_gemm(s, in);
+      return exact_gemm(s, in, parameters);
   }
   return {};
 }
@@ -229,8 +234,9 @@ std::vector<float> run_subject(const SubjectKernel& subject, const KernelShape& 
 }
 
 metrics::Criterion criterion(const KernelShape& s, const KernelInputs& in,
-                             bool rounds_probabilities) {
-  metrics::CriterionData y = exact(s, in, rounds_probabilities);
+                             bool rounds_probabilities,
+                             const metrics::BoundParameters& parameters) {
+  metrics::CriterionData y = exact(s, in, rounds_probabilities, parameters);
   y.baseline = rounds_probabilities
                    ? run_subject({"", AttentionKernel::naive, CpuSubject::cpu_scalar, true}, s, in)
                    : mutants::plain_kernel(s, in);

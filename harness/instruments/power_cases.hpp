@@ -29,7 +29,8 @@ mutants::KernelInputs power_inputs(const mutants::KernelShape& shape, std::uint6
 /// What a kernel's output on these inputs is judged by: for kernels that keep their intermediates
 /// in f32, or with `rounds_probabilities` for those that declare to round P to storage before PV.
 metrics::Criterion criterion(const mutants::KernelShape& shape, const mutants::KernelInputs& inputs,
-                             bool rounds_probabilities = false);
+                             bool rounds_probabilities = false,
+                             const metrics::BoundParameters& parameters = {});
 
 /// The kernels under kernels/, as what the power instrument runs.
 struct SubjectKernel {

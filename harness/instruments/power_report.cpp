@@ -106,9 +106,28 @@ std::string misses(const PowerReport& r) {
 std::string verdict(const PowerReport& r) {
   return fmt::format(
       "\nThe contract's rule {}.\nA correct kernel took at most {:.2f} of its limit; the mildest "
-      "wrong one that was refused {:.2f} of it.\n",
+      "wrong one that was refused {:.2f} of it.\nThe signs of a correct kernel's errors lean to "
+      "one "
+      "side by at most {:.2f}·√n (allowed: {:g}), {:.2g} % of n from {:g} on (allowed: {:g} %).\n",
       r.contract_holds() ? "passed no wrong kernel and refused no correct one" : "FAILED",
-      r.worst_correct, r.mildest_wrong);
+      r.worst_correct, r.mildest_wrong, r.lean.deviations, r.contract.sign.deviations,
+      100 * r.lean.share, PowerLean::kMany, 100 * r.contract.sign.drift);
+}
+
+/// By the names that the contract gives them.
+Value parameters_value(const metrics::ContractParameters& p) {
+  Value v;
+  v.set("lambda", p.bound.lambda);
+  v.set("exp_ulps", p.bound.exp_ulps);
+  v.set("row_rms_factor", p.row.rms_factor);
+  v.set("row_max_factor", p.row.max_factor);
+  v.set("row_floor_factor", p.row.floor_factor);
+  v.set("row_share", p.row.share);
+  v.set("sign_deviations", p.sign.deviations);
+  v.set("sign_drift", p.sign.drift);
+  v.set("sign_ruled", p.sign.ruled);
+  v.set("sign_least", std::uint64_t{p.sign.least});
+  return v;
 }
 
 Value kernel_value(const KernelTally& k, const PowerReport& r) {
@@ -143,6 +162,7 @@ Value rules_value(const PowerReport& r) {
   Value list{Value::List{}};
   for (const RuleTally& t : r.rules) {
     Value v;
+    v.set("id", t.id);
     v.set("rule", t.name);
     v.set("source", t.source);
     v.set("wrong", t.wrong);
@@ -193,6 +213,9 @@ Value power_value(const PowerReport& r) {
   v.set("contract_holds", r.contract_holds());
   v.set("worst_correct", r.worst_correct);
   v.set("mildest_wrong", r.mildest_wrong);
+  v.set("lean_deviations", r.lean.deviations);
+  v.set("lean_share", r.lean.share);
+  v.set("parameters", parameters_value(r.contract));
   return v;
 }
 

@@ -149,6 +149,44 @@ TEST_CASE("a mutant is inert only for the reason that its row gives") {
   }
 }
 
+TEST_CASE("a fault at the end alone is the same from the start") {
+  for (const KernelOp op : {KernelOp::attention, KernelOp::softmax, KernelOp::gemm}) {
+    const auto& shape = power_shapes(op)[1];
+    const auto inputs = power_inputs(shape, 4);
+    const auto unrounded = mutants::unrounded_kernel(shape, inputs);
+    std::size_t seen = 0;
+    for (const auto& row : mutants::kernel_mutants(op)) {
+      if (row.finish == nullptr) continue;
+      const auto from_end = row.finish(shape, unrounded), from_start = row.run(shape, inputs);
+      INFO(row.name);
+      CHECK(std::ranges::equal(from_end, from_start, {}, std::bit_cast<std::uint32_t, float>,
+                               std::bit_cast<std::uint32_t, float>));
+      ++seen;
+    }
+    CHECK(seen > 10);
+  }
+}
+
+TEST_CASE("a rule loosened four times, or tightened ten, is found out") {
+  for (const double factor : {4.0, 0.1}) {
+    PowerOptions options = one(KernelOp::attention, 1);
+    for (double* x : {&options.contract.bound.lambda, &options.contract.row.rms_factor,
+                      &options.contract.row.max_factor}) {
+      *x *= factor;
+    }
+    const PowerReport r = measure_power(options);
+    CHECK_FALSE(r.contract_holds());
+    CHECK((r.rules.back().wrong_passed > 0) == (factor > 1));
+  }
+}
+
+TEST_CASE("the signs of correct kernels lean far less than they may") {
+  const PowerReport r = measure_power(one(KernelOp::softmax, 3));
+  CHECK(r.lean.deviations > 0);
+  CHECK(r.lean.deviations < r.contract.sign.deviations / 6);
+  CHECK(r.lean.share < r.contract.sign.drift / 10);
+}
+
 TEST_CASE("inputs are frozen") {
   const auto& shape = power_shapes(KernelOp::attention).front();
   const auto in = power_inputs(shape, 1);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "harness/metrics/acceptance_bound.hpp"
 #include "harness/metrics/acceptance_criterion.hpp"
@@ -60,15 +61,35 @@ struct SignParameters {
 };
 Judgement sign_bias(const Comparison& c, const SignParameters& p);
 
-/// All three: refused by the first that refuses, in the order C3, C1, C9.
+/// What the sign test counts: `lean` of `errors` more to the outside than correct rounding has.
+struct SignLean {
+  double lean = 0, errors = 0;
+};
+SignLean sign_lean(const Comparison& c, double ruled);
+
+/// What the bound of a criterion is derived with: whoever makes the criterion reads it, the rules
+/// do not.
+struct BoundParameters {
+  double lambda = kSixDeviations, exp_ulps = 2;
+};
+
+/// All three: refused by the first that refuses, in the order C3, C1, C9. The defaults are the
+/// contract's numbers.
 struct ContractParameters {
+  BoundParameters bound;
   RowParameters row;
   SignParameters sign;
 };
 Judgement contract_rule(const Comparison& c, const ContractParameters& p);
 
-// --- What others publish or use (on a usable criterion and an output of its size)
-// -------------------------------------------------------------
+/// The same in two steps, for whoever looks at the parts as well.
+struct ContractParts {
+  Judgement c3, c1, c9;
+};
+ContractParts contract_parts(const Comparison& c, const ContractParameters& p);
+Judgement combined(const ContractParts& parts);
+
+// --- What others publish or use, on a usable criterion and an output of its size --------------
 
 Judgement cosine(const Comparison& c, double least);
 Judgement absolute_and_cosine(const Comparison& c, double most, double least_cosine);
@@ -91,15 +112,18 @@ Judgement absolute_and_relative(const Comparison& c, double atol, double rtol);
 
 /// The table that `refute power` measures, the contract's rule last.
 struct AcceptanceRule {
+  std::string_view id;  ///< one word
   std::string_view name;
   std::string_view source;
   /// Only on a usable criterion and an output of its size; `judge` looks.
-  Judgement (*apply)(const Comparison& c, const ContractParameters& contract);
+  Judgement (*apply)(const Comparison& c, const ContractParts& contract);
 };
 std::span<const AcceptanceRule> acceptance_rules();
 
 /// Declined on a criterion that is not usable, refused for an output of another size.
 Judgement judge(const AcceptanceRule& rule, const Comparison& c,
                 const ContractParameters& contract);
+/// Every rule of the table, in its order; what several are made of is computed once.
+std::vector<Judgement> judge_by_all(const Comparison& c, const ContractParameters& contract);
 
 }  // namespace refute::metrics

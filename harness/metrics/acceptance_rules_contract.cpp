@@ -53,6 +53,7 @@ Judgement rounded_componentwise(const Comparison& c) {
   for (std::size_t i = 0; i < d.reference.size(); ++i) {
     const double got = c.got()[i], exact = d.reference[i];
     holds &= low[i] <= got && got <= high[i];
+    if (std::abs(got - exact) <= worst.ratio * d.bound[i]) continue;  // milder than the worst
     // What is left of the error after the output's own rounding is what the bound is for.
     const double rounding = std::isfinite(got) ? half_step_towards(d.format, got, exact) : 0;
     const double before = std::abs(got - exact) - rounding;
@@ -84,34 +85,45 @@ Judgement rowwise(const Comparison& c, const RowParameters& p) {
   return judgement(holds, "C1", worst);
 }
 
-Judgement sign_bias(const Comparison& c, const SignParameters& p) {
-  if (const auto j = unjudgeable(c, "C9")) return *j;
+SignLean sign_lean(const Comparison& c, double ruled) {
   const CriterionData& d = c.criterion().data();
-  std::int64_t lean = 0;
-  double n = 0;
+  std::int64_t lean = 0, errors = 0;
   for (std::size_t i = 0; i < d.reference.size(); ++i) {
     const double size = std::abs(d.reference[i]);
     const double half_step = unit_roundoff(d.format) * size / 2;
     const double got = std::abs(c.got()[i]);
-    if (!(d.bound[i] < p.ruled * half_step) || got == size) continue;
+    if (!(d.bound[i] < ruled * half_step) || got == size) continue;
     const double rounded = std::abs(c.criterion().rounded()[i]);
-    n += 1;
+    ++errors;
     lean += ((got > size) - (got < size)) - ((rounded > size) - (rounded < size));
   }
+  return {static_cast<double>(lean), static_cast<double>(errors)};
+}
+
+Judgement sign_bias(const Comparison& c, const SignParameters& p) {
+  if (const auto j = unjudgeable(c, "C9")) return *j;
+  const auto [lean, n] = sign_lean(c, p.ruled);
   if (n < static_cast<double>(p.least)) return {Acceptance::accepted, true, "C9", 0, 0};
-  const double limit = p.deviations * std::sqrt(n) + p.drift * n;
-  const double ratio = static_cast<double>(std::abs(lean)) / limit;
+  const double ratio = std::abs(lean) / (p.deviations * std::sqrt(n) + p.drift * n);
   return {ratio <= 1 ? Acceptance::accepted : Acceptance::refused, false, "C9", 0, ratio};
 }
 
-Judgement contract_rule(const Comparison& c, const ContractParameters& p) {
-  Judgement all = rounded_componentwise(c);
+ContractParts contract_parts(const Comparison& c, const ContractParameters& p) {
+  return {rounded_componentwise(c), rowwise(c, p.row), sign_bias(c, p.sign)};
+}
+
+Judgement combined(const ContractParts& parts) {
+  Judgement all = parts.c3;
   if (all.acceptance != Acceptance::accepted) return all;
-  for (const Judgement& part : {rowwise(c, p.row), sign_bias(c, p.sign)}) {
+  for (const Judgement& part : {parts.c1, parts.c9}) {
     if (part.acceptance != Acceptance::accepted) return part;
     if (part.ratio > all.ratio && !part.powerless) all = part;
   }
   return all;
+}
+
+Judgement contract_rule(const Comparison& c, const ContractParameters& p) {
+  return combined(contract_parts(c, p));
 }
 
 }  // namespace refute::metrics

@@ -21,6 +21,8 @@ struct Parameter {
   Value value;
   std::optional<Origin> origin;  ///< required of every tolerance, band and threshold
   std::string because;           ///< the derivation, the measurement, or the reason of the choice
+  Span span{};                   ///< of the value
+  std::vector<Span> items{};     ///< of each item of a list
 };
 
 /// What it takes to reach one level.

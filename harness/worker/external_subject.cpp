@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 
@@ -24,6 +25,8 @@ namespace refute::worker {
 namespace {
 
 constexpr std::size_t kMaxAnswerLine = 1u << 16;
+// Of the job's time: later the job would be stopped before it can say what it waits for.
+constexpr double kWarnAfter = 0.75;
 
 double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -67,7 +70,7 @@ pid_t spawn(const std::string& path, const Pipe& in, const Pipe& out) {
 }  // namespace
 
 ExternalSubject::ExternalSubject(const std::string& path, double time_limit_s)
-    : path_(path), time_limit_s_(time_limit_s) {
+    : path_(path), time_limit_s_(time_limit_s), warn_at_s_(now_s() + kWarnAfter * time_limit_s) {
   std::signal(SIGPIPE, SIG_IGN);  // a dead server shall be a sentence, not our death
   const Pipe in = make_pipe(), out = make_pipe();
   to_ = in.write;
@@ -108,16 +111,30 @@ void ExternalSubject::fail(const std::string& what) {
     fate = WIFSIGNALED(status) ? fmt::format(" (it was ended by signal {})", WTERMSIG(status))
                                : fmt::format(" (it exited with status {})", WEXITSTATUS(status));
   }
-  throw SubjectFailure(fmt::format("`{}` {}{}", path_, what, fate));
+  const std::string about = asked_.empty() ? "" : fmt::format("; it was asked {}", asked_);
+  throw SubjectFailure(fmt::format("`{}` {}{}{}", path_, what, fate, about));
+}
+
+/// Whoever stops a job for its time takes our last words with it, so they are said before.
+void ExternalSubject::wait_for_answer(double deadline_s) {
+  for (;;) {
+    const double until = warned_ ? deadline_s : std::min(deadline_s, std::max(warn_at_s_, now_s()));
+    pollfd wait{from_, POLLIN, 0};
+    const int ready = ::poll(&wait, 1, left_ms(until));
+    if (ready > 0) return;
+    if (ready < 0 && errno == EINTR) continue;
+    if (now_s() >= deadline_s) fail(fmt::format("gave no answer within {} s", time_limit_s_));
+    if (warned_ || now_s() < warn_at_s_) continue;
+    warned_ = true;
+    fmt::print(stderr, "`{}` has not answered yet; it was asked {}\n", path_, asked_);
+    std::fflush(stderr);
+  }
 }
 
 /// Waits until the server's answer has more bytes and takes them into `buffered_`.
 std::size_t ExternalSubject::read_some(double deadline_s) {
   for (;;) {
-    pollfd wait{from_, POLLIN, 0};
-    const int ready = ::poll(&wait, 1, left_ms(deadline_s));
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) fail(fmt::format("gave no answer within {} s", time_limit_s_));
+    wait_for_answer(deadline_s);
     std::byte chunk[1 << 16];
     const ssize_t n = ::read(from_, chunk, sizeof chunk);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -177,7 +194,8 @@ std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(
     Value request, std::span<const std::byte> bytes, std::size_t answer_size) {
   const double deadline_s = now_s() + time_limit_s_;
   request.set("bytes", static_cast<std::uint64_t>(bytes.size()));
-  const std::string head = json::dump(request) + "\n";
+  asked_ = json::dump(request);
+  const std::string head = asked_ + "\n";
   transfer(std::as_bytes(std::span(head)), deadline_s);
   transfer(bytes, deadline_s);
 

@@ -43,10 +43,14 @@ class ExternalSubject {
   void transfer(std::span<const std::byte> out, double deadline_s);
   void read_exactly(std::span<std::byte> in, double deadline_s);
   std::size_t read_some(double deadline_s);
+  void wait_for_answer(double deadline_s);
   [[noreturn]] void fail(const std::string& what);
 
   std::string path_;
   double time_limit_s_;
+  double warn_at_s_;
+  std::string asked_;  ///< the request that is being answered
+  bool warned_ = false;
   pid_t pid_ = -1;
   int to_ = -1, from_ = -1;
   std::vector<std::byte> buffered_;  ///< read and not yet used

@@ -102,11 +102,27 @@ TEST_CASE("What a server does wrong becomes a sentence") {
              "no such op"));
   CHECK(says(failure("#!/bin/sh\nread line\necho '{\"error\": \"non_finite\"}'\nexec sed d\n"),
              "at which index"));
+  CHECK(says(failure("#!/bin/sh\nread line\nkill -SEGV $$\n"), "it was asked {\"op\":\"test\""));
   CHECK(says(failure("#!/bin/sh\nyes | tr -d '\\n'\n"), "line that does not end"));
 }
 
 TEST_CASE("A silent server is not waited for") {
   CHECK(says(failure("#!/bin/sh\nexec sleep 30\n", 0.3), "no answer within 0.3 s"));
+}
+
+TEST_CASE("What a silent server was asked is said before the job's time is over") {
+  std::fflush(stderr);
+  std::FILE* said = std::tmpfile();
+  const int kept = ::dup(STDERR_FILENO);
+  ::dup2(::fileno(said), STDERR_FILENO);
+  failure("#!/bin/sh\nexec sleep 30\n", 0.3);
+  ::dup2(kept, STDERR_FILENO);
+  ::close(kept);
+  std::rewind(said);
+  char text[500] = {};
+  CHECK(std::fread(text, 1, sizeof text - 1, said) > 0);
+  std::fclose(said);
+  CHECK(says(text, "has not answered yet; it was asked {\"op\":\"test\""));
 }
 
 TEST_CASE("A program that is not there or not executable is named") {

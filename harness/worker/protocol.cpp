@@ -11,6 +11,7 @@
 #include "harness/json/json.hpp"
 #include "harness/worker/context.hpp"
 #include "harness/worker/errors.hpp"
+#include "harness/worker/parameter_rule.hpp"
 
 namespace refute::worker {
 namespace {
@@ -167,6 +168,19 @@ Value record_of(const Job& job, const Outcome& outcome) {
   return r;
 }
 
+Value rule_value(const ParameterRule& rule) {
+  Value v;
+  v.set("kind", to_string(rule.kind));
+  if (rule.least != 0 || rule.most != 0) {
+    v.set("least", rule.least);
+    v.set("most", rule.most);
+  }
+  if (rule.words.size() > 0) v.set("words", words(rule.words));
+  if (!rule.pattern.empty()) v.set("pattern", rule.pattern);
+  if (!rule.example.empty()) v.set("example", rule.example);
+  return v;
+}
+
 Value list_of(const Table& table) {
   Value v;
   v.set("protocol", kProtocolVersion);
@@ -197,6 +211,10 @@ Value list_of(const Table& table) {
     rows.push(std::move(r));
   }
   v.set("rows", std::move(rows));
+  if (table.parameters.empty()) return v;
+  Value rules = Value::Map{};
+  for (const ParameterRule& rule : table.parameters) rules.set(rule.name, rule_value(rule));
+  v.set("parameters", std::move(rules));
   return v;
 }
 

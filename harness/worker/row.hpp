@@ -11,6 +11,7 @@
 namespace refute::worker {
 
 class Context;
+struct ParameterRule;
 
 /// A short list of names that can stand in a constexpr table. Too many names fail to compile.
 class Words {
@@ -18,6 +19,13 @@ class Words {
   constexpr Words(std::initializer_list<std::string_view> words) : size_(words.size()) {
     std::size_t i = 0;
     for (std::string_view word : words) items_.at(i++) = word;
+  }
+  /// The names of a table's rows.
+  template <class Rows>
+  static constexpr Words of(const Rows& rows) {
+    Words words({});
+    for (const auto& row : rows) words.items_.at(words.size_++) = row.name;
+    return words;
   }
   constexpr const std::string_view* begin() const { return items_.data(); }
   constexpr const std::string_view* end() const { return items_.data() + size_; }
@@ -64,6 +72,7 @@ struct Table {
   std::string_view worker, contract;
   std::span<const Row> rows;
   BuildInfo build;
+  std::span<const ParameterRule> parameters{};  ///< what the rows' parameters may be
 };
 
 }  // namespace refute::worker

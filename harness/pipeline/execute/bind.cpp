@@ -38,6 +38,10 @@ class Findings {
     out_.push_back({std::move(code), severity, contract_.file, claim.span, "", std::move(message),
                     std::move(help)});
   }
+  void add_at(std::string code, Span span, std::string message, std::string help) {
+    out_.push_back({std::move(code), Severity::error, contract_.file, span, "", std::move(message),
+                    std::move(help)});
+  }
   void add_for_file(std::string code, const std::string& file, std::string message,
                     std::string help) {
     out_.push_back(
@@ -112,6 +116,21 @@ void compare_parameters(const Claim& claim, const Row& row, Findings& findings) 
   }
 }
 
+// A wrong value would break every job of the claim; said here, it has a place and costs nothing.
+void check_parameter_values(const Claim& claim, const Row& row, const WorkerInfo& worker,
+                            Findings& findings) {
+  for (const Parameter& parameter : claim.parameters) {
+    const ParameterRule* rule = worker.parameter(parameter.name);
+    if (rule == nullptr || !contains(row.parameters, parameter.name)) continue;
+    if (auto problem = problem_with(parameter.value, *rule)) {
+      const bool placed = problem->item && *problem->item < parameter.items.size();
+      findings.add_at("RF0823", placed ? parameter.items[*problem->item] : parameter.span,
+                      fmt::format("`{}` of {}: {}", parameter.name, claim.id.text, problem->what),
+                      std::move(problem->help));
+    }
+  }
+}
+
 bool serves(const WorkerInfo& server, const Row& row) {
   return !row.operations.empty() &&
          std::ranges::all_of(row.operations, [&](const std::string& operation) {
@@ -150,6 +169,7 @@ void bind_claim(const Contract& contract, const Claim& claim, const Registry& re
   compare_subjects(claim, *row, findings);
   compare_mutants(claim, *row, findings);
   compare_parameters(claim, *row, findings);
+  check_parameter_values(claim, *row, *worker, findings);
   bindings.bound.push_back(
       {&contract, &claim, worker, row, subjects_of(claim, *worker, *row, registry)});
 }

@@ -10,7 +10,7 @@ struct DiagnosticCode {
   std::string_view code, title, explanation;
 };
 
-inline constexpr std::array<DiagnosticCode, 20> kExecuteCodes = {{
+inline constexpr std::array<DiagnosticCode, 21> kExecuteCodes = {{
     {"RF0801", "worker cannot be started",
      "The file is missing, not executable, or not a program for this machine. Workers are the "
      "files falsify_* in the "
@@ -72,6 +72,10 @@ inline constexpr std::array<DiagnosticCode, 20> kExecuteCodes = {{
     {"RF0822", "fixtures index is malformed",
      "fixtures/index.json must be a list of {\"name\": …, \"path\": …, \"sha256\": …}, paths from "
      "the folder above."},
+    {"RF0823", "parameter value that its falsifier cannot take",
+     "The falsifier knows what each of its parameters may be: which words, numbers of which range, "
+     "a list that is not empty. Every job of the claim would fail on this value, so nothing is "
+     "run."},
 }};
 
 }  // namespace refute::pipeline

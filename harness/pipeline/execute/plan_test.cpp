@@ -199,6 +199,25 @@ TEST_CASE("what claim and row say of mutants, subjects, parameters and controls 
   }
 }
 
+TEST_CASE("a value that the falsifier cannot take is refused at its place in the file") {
+  Claim c = claim("C-1");
+  c.parameters = {{"cases", Value(Value::List{Value(1), Value("lots")}), std::nullopt, ""}};
+  c.parameters[0].span = {7, 5, 7, 20};
+  c.parameters[0].items = {{7, 6, 7, 7}, {7, 9, 7, 13}};
+  Contract contract = contract_of({c});
+  Registry registry;
+  registry.workers = {worker_of({row("C-1")})};
+  ParameterRule& rule = registry.workers[0].parameters.emplace_back();
+  rule.name = "cases";
+  rule.kind = ParameterRule::Kind::counts;
+  const auto found = bind_claims({contract}, registry).diagnostics;
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].code == "RF0823");
+  CHECK(found[0].span.column == 9);
+  contract.claims[0].parameters[0].value = Value::List{Value(1), Value(2)};
+  CHECK(bind_claims({contract}, registry).diagnostics.empty());
+}
+
 TEST_CASE("a subject server is bound where it serves all that a row asks for") {
   Row two = row("C-2");
   two.operations = {"fp8.encode", "fp8.decode"};

@@ -67,6 +67,7 @@ void read_falsifier(Fields& fields, WorkerInfo& info) {
   read_source(fields, info);
   info.toolchain = fields.optional_map("toolchain");
   read_rows(fields, info);
+  info.parameters = read_parameter_rules(fields);
 }
 
 void read_server(Fields& fields, WorkerInfo& info) {
@@ -82,6 +83,11 @@ void read_server(Fields& fields, WorkerInfo& info) {
 const Row* WorkerInfo::row(const ClaimId& claim) const {
   const auto at = std::ranges::find(rows, claim, &Row::claim);
   return at == rows.end() ? nullptr : &*at;
+}
+
+const ParameterRule* WorkerInfo::parameter(std::string_view name) const {
+  const auto at = std::ranges::find(parameters, name, &ParameterRule::name);
+  return at == parameters.end() ? nullptr : &*at;
 }
 
 Digest source_of(const WorkerInfo& worker, const SubjectName& subject) {

@@ -8,6 +8,7 @@
 #include "harness/model/ids.hpp"
 #include "harness/model/result.hpp"
 #include "harness/model/value.hpp"
+#include "harness/pipeline/execute/parameter_rule.hpp"
 
 namespace refute::pipeline {
 
@@ -39,11 +40,14 @@ struct WorkerInfo {
   std::map<std::string, Digest> source;  ///< backend → digest of what its evidence rests on
   Digest file;            ///< of the executable; stands in for a backend without a source digest
   Value toolchain;        ///< map: compiler, flags, sanitizers
-  std::vector<Row> rows;  ///< falsifiers only
-  SubjectName subject;    ///< subject servers only, like the next
+  std::vector<Row> rows;  ///< falsifiers only, like the next
+  std::vector<ParameterRule> parameters;
+  SubjectName subject;  ///< subject servers only, like the next
   std::vector<std::string> operations;
 
   const Row* row(const ClaimId& claim) const;
+  /// Null when the worker says nothing about that parameter.
+  const ParameterRule* parameter(std::string_view name) const;
 };
 
 /// The digest that evidence about this subject rests on.

@@ -61,6 +61,7 @@ Value to_value(const Finding& finding) {
     value.set("counterexample", refuted->counterexample);
     value.set("replay", finding.replay);
   }
+  if (!finding.again.empty()) value.set("again", finding.again);
   if (!finding.printed.empty()) value.set("printed", finding.printed);
   return value;
 }

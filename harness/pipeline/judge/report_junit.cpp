@@ -53,6 +53,8 @@ std::string case_text(const Evidence& e, const Observation* seen, const RunFacts
     text += fmt::format("counterexample: {}\n", json::dump(refuted->counterexample));
     if (e.arm == Arm::subject) text += fmt::format("replay: {}\n", replay_command(e, run));
   }
+  if (gave_no_verdict(e.outcome.verdict) && e.arm == Arm::subject)
+    text += fmt::format("run it alone: {}\n", rerun_command(e, run));
   text += fmt::format("seed: {}\n", e.seed.value);
   if (seen != nullptr && !seen->output.empty()) text += seen->output;
   return text;

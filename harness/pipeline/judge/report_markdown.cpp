@@ -109,6 +109,7 @@ class MarkdownReport {
     line(fmt::format("- **{}** {} on {}: {}", escaped(finding.kind), code(row.ledger->claim.text),
                      escaped(finding.about), escaped(finding.message)));
     if (!finding.printed.empty()) line("  - it printed " + code(finding.printed));
+    if (!finding.again.empty()) line("  - run it alone with " + code(finding.again));
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
     if (refuted == nullptr || finding.evidence->arm != Arm::subject) return;
     line("  - counterexample " + code(json::dump(refuted->counterexample)));

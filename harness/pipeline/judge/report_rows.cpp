@@ -51,7 +51,7 @@ std::string finding_kind(const Claim& claim, const Evidence& e) {
 /// The end of what a worker printed that gave no verdict: there, that is all there is to go by.
 std::string printed_by(const RunReport& report, const Evidence& e) {
   const Verdict& v = e.outcome.verdict;
-  if (!std::holds_alternative<Crashed>(v) && !std::holds_alternative<Broken>(v)) return "";
+  if (!gave_no_verdict(v)) return "";
   const auto seen = std::ranges::find(report.observations, e.record, &Observation::record);
   if (seen == report.observations.end()) return "";
   constexpr std::size_t kShown = 600;
@@ -62,6 +62,11 @@ std::string printed_by(const RunReport& report, const Evidence& e) {
 std::string replay_of(const RunReport& report, const Evidence& e) {
   if (e.arm != Arm::subject || !std::holds_alternative<Refuted>(e.outcome.verdict)) return "";
   return replay_command(e, report.facts ? &*report.facts : nullptr);
+}
+
+std::string again_of(const RunReport& report, const Evidence& e) {
+  if (e.arm != Arm::subject || !gave_no_verdict(e.outcome.verdict)) return "";
+  return rerun_command(e, report.facts ? &*report.facts : nullptr);
 }
 
 class RowBuilder {
@@ -114,9 +119,10 @@ class RowBuilder {
   void add_finding(const Evidence& e) {
     if (is_declined(e) || as_expected(*row_.claim, e)) return;
     const std::string arm = arm_words(e);
-    row_.findings.push_back(
-        {finding_kind(*row_.claim, e), arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
-         finding_message(e), &e, printed_by(report_, e), replay_of(report_, e)});
+    row_.findings.push_back({finding_kind(*row_.claim, e),
+                             arm.empty() ? e.subject.text : e.subject.text + ", " + arm,
+                             finding_message(e), &e, printed_by(report_, e), replay_of(report_, e),
+                             again_of(report_, e)});
   }
 
   void summarise_outcome() {
@@ -147,10 +153,26 @@ class RowBuilder {
           ledger.caps, [](const Cap& cap) { return cap.kind == CapKind::power_unproven; });
       row_.power = ledger.level == Level::unbound || unproven ? "control not run" : "control alive";
     } else if (ledger.mutants_named > 0) {
-      row_.power = fmt::format("{}/{} mutants dead", ledger.mutants_killed, ledger.mutants_named);
+      row_.power = mutants_words(ledger);
     } else {
       row_.power = "no mutants";
     }
+  }
+
+  /// A mutant whose evidence went stale has not come alive: it is unknown, and said to be.
+  std::string mutants_words(const ClaimLedger& ledger) const {
+    std::set<std::string> stale;
+    for (const Evidence* e : stale_) {
+      if (e->arm == Arm::mutant) stale.insert(e->mutant.text);
+    }
+    for (const Evidence* e : fresh_) {
+      if (e->arm == Arm::mutant) stale.erase(e->mutant.text);
+    }
+    std::string words =
+        fmt::format("{}/{} mutants dead", ledger.mutants_killed, ledger.mutants_named);
+    if (stale.empty()) return words;
+    if (ledger.mutants_killed == 0) return fmt::format("{} mutants stale", stale.size());
+    return words + fmt::format(", {} stale", stale.size());
   }
 
   void summarise_shown() {

@@ -26,6 +26,7 @@ struct Finding {
   const Evidence* evidence = nullptr;  ///< what shows it
   std::string printed;  ///< the end of what the worker printed, where it gave no verdict
   std::string replay;   ///< the command that reproduces it, where it is a refutation of a subject
+  std::string again;    ///< the command that runs it alone, where a subject gave no verdict
 };
 
 struct ClaimRow {

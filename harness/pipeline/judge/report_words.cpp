@@ -108,6 +108,11 @@ std::string arm_words(const Evidence& evidence) {
   return "";
 }
 
+bool gave_no_verdict(const Verdict& verdict) {
+  return std::holds_alternative<Crashed>(verdict) || std::holds_alternative<TimedOut>(verdict) ||
+         std::holds_alternative<Broken>(verdict);
+}
+
 std::string verdict_words(const Verdict& verdict) {
   std::string words(to_string(verdict));
   std::ranges::replace(words, '_', ' ');
@@ -118,28 +123,67 @@ std::string verdict_detail(const Verdict& verdict) {
   return std::visit(Detail{}, verdict);
 }
 
-std::string replay_command(const Evidence& evidence, const RunFacts* run) {
-  std::string command =
-      fmt::format("refute replay {} --subject {}", evidence.claim.text, evidence.subject.text);
-  if (run == nullptr) return command;
-  const auto add = [&](std::string_view option, const Value* value) {
-    const std::string* text = value == nullptr ? nullptr : value->as_string();
-    if (text != nullptr && !text->empty())
-      command += fmt::format(" {} {}", option, shell_word(*text));
-  };
-  const auto add_each = [&](std::string_view option, const Value* value) {
+namespace {
+
+/// A command line that grows by the options of a run.
+class CommandLine {
+ public:
+  CommandLine(std::string start, const RunFacts& run)
+      : text_(std::move(start)), options_(run.options) {}
+
+  void add(std::string_view option, const Value* value) {
+    const std::string* word = value == nullptr ? nullptr : value->as_string();
+    if (word == nullptr || word->empty()) return;
+    text_ +=
+        option.empty() ? " " + shell_word(*word) : fmt::format(" {} {}", option, shell_word(*word));
+  }
+  void add_each(std::string_view option, std::string_view name) {
+    const Value* value = options_.find(name);
     const Value::List* list = value == nullptr ? nullptr : value->as_list();
     if (list == nullptr) return;
     for (const Value& item : *list) add(option, &item);
-  };
-  const Value& options = run->options;
-  add_each("--contracts", options.find("paths"));
-  add_each("--worker", options.find("workers"));
-  add("--worker-dir", options.find("worker_dir"));
-  if (!run->id.empty()) command += " --run " + run->id;
-  const Value* store = options.find("store");
-  if (store != nullptr && *store != Value(".refute")) add("--store", store);
-  return command;
+  }
+  void add_option(std::string_view option, std::string_view name) {
+    add(option, options_.find(name));
+  }
+  void add_store() {
+    const Value* store = options_.find("store");
+    if (store != nullptr && *store != Value(".refute")) add("--store", store);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+  const Value& options_;
+};
+
+}  // namespace
+
+std::string replay_command(const Evidence& evidence, const RunFacts* run) {
+  std::string start =
+      fmt::format("refute replay {} --subject {}", evidence.claim.text, evidence.subject.text);
+  if (run == nullptr) return start;
+  CommandLine command(std::move(start), *run);
+  command.add_each("--contracts", "paths");
+  command.add_each("--worker", "workers");
+  command.add_option("--worker-dir", "worker_dir");
+  const Value id(run->id);
+  command.add("--run", &id);
+  command.add_store();
+  return command.take();
+}
+
+std::string rerun_command(const Evidence& evidence, const RunFacts* run) {
+  const std::string claim =
+      fmt::format(" --claim {} --subject {}", evidence.claim.text, evidence.subject.text);
+  if (run == nullptr) return "refute run" + claim;
+  CommandLine command("refute run", *run);
+  command.add_each("", "paths");
+  command.add_each("--worker", "workers");
+  command.add_option("--worker-dir", "worker_dir");
+  std::string text = command.take() + claim;
+  if (run->seed.value != 0) text += fmt::format(" --seed {}", run->seed.value);
+  return text;
 }
 
 std::string shell_word(const std::string& text) {

@@ -27,6 +27,9 @@ std::string measured(const Value& measurements);
 /// "mutant truncate", "negated check", "control"; empty for the subject itself.
 std::string arm_words(const Evidence& evidence);
 
+/// It crashed, hung or lied: what it printed and how to run it alone are all there is to go by.
+bool gave_no_verdict(const Verdict& verdict);
+
 /// "timed out"
 std::string verdict_words(const Verdict& verdict);
 /// What the verdict says beside its word: the message, the reason, the signal, the limit.
@@ -35,6 +38,8 @@ std::string verdict_detail(const Verdict& verdict);
 /// The command that reproduces a refutation of this run, whole: with the store, the contracts and
 /// the workers that the run was given. Null: of committed evidence.
 std::string replay_command(const Evidence& evidence, const RunFacts* run);
+/// The command that tries this claim on this subject alone, with the seed of the run.
+std::string rerun_command(const Evidence& evidence, const RunFacts* run);
 
 /// The text as one word of a shell's command line, quoted where it has to be.
 std::string shell_word(const std::string& text);

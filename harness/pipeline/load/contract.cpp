@@ -42,14 +42,21 @@ std::optional<double> number(const SpanNode& owner, std::string_view key) {
   return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
+void set_value(Parameter& parameter, const SpanNode& node) {
+  parameter.value = to_value(node);
+  parameter.span = node.span;
+  for (const SpanNode& item : node.items) parameter.items.push_back(item.span);
+}
+
 Parameter build_parameter(const SpanMember& member) {
   Parameter p;
   p.name = member.key;
+  p.span = member.key_span;
   if (!member.value.is_map()) {
-    p.value = to_value(member.value);
+    set_value(p, member.value);
     return p;
   }
-  if (const SpanNode* value = member.value.find("value")) p.value = to_value(*value);
+  if (const SpanNode* value = member.value.find("value")) set_value(p, *value);
   const auto it = std::ranges::find(kOriginNames, trimmed(member.value.text_of("origin")));
   if (it != kOriginNames.end()) p.origin = static_cast<Origin>(it - kOriginNames.begin());
   p.because = folded(member.value.text_of("because"));

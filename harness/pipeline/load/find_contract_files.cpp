@@ -18,6 +18,13 @@ bool is_hidden(const fs::path& path) {
   return name.size() > 1 && name.front() == '.' && name != "..";
 }
 
+/// Whoever writes a claim's id where a path belongs is told of the option.
+std::string help_for(const std::string& path) {
+  const bool id = path.find_first_of("/.") == std::string::npos &&
+                  (path.starts_with("FALSIFY-") || path.starts_with("C-"));
+  return id ? "a claim is chosen with --claim " + path : "check the path";
+}
+
 class Search {
  public:
   explicit Search(std::vector<Error>& unreadable) : unreadable_(unreadable) {}
@@ -26,7 +33,7 @@ class Search {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (status.type() == fs::file_type::not_found) {
-      unreadable_.push_back({path + ": there is no such file or folder", "check the path"});
+      unreadable_.push_back({path + ": there is no such file or folder", help_for(path)});
     } else if (error) {
       unreadable_.push_back({path + ": " + error.message(), ""});
     } else if (fs::is_directory(status)) {

@@ -1,0 +1,97 @@
+#include "harness/instruments/bisect/arithmetic.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "harness/tensor/text.hpp"
+
+namespace refute::bisect {
+namespace {
+
+using metrics::Format;
+
+constexpr std::size_t kWholeRow = ~std::size_t{0};
+
+struct ActivationRow {
+  std::string_view name;
+  Format storage;
+  std::size_t eight_bit_block;
+};
+constexpr auto kActivations = std::to_array<ActivationRow>({
+    {"F32", Format::f32, 0},
+    {"FLOAT32", Format::f32, 0},
+    {"F16", Format::f16, 0},
+    {"FLOAT16", Format::f16, 0},
+    {"BF16", Format::bf16, 0},
+    {"BFLOAT16", Format::bf16, 0},
+    {"Q8_0", Format::f32, 32},
+    {"Q8_1", Format::f32, 32},
+    {"Q8_K", Format::f32, 256},
+    {"I8", Format::f32, kWholeRow},
+    {"INT8", Format::f32, kWholeRow},
+});
+
+struct AccumulatorRow {
+  std::string_view name;
+  Format format;
+  bool exact;
+};
+constexpr auto kAccumulators = std::to_array<AccumulatorRow>({
+    {"F64", Format::f32, true},
+    {"FLOAT64", Format::f32, true},
+    {"F32", Format::f32, false},
+    {"FLOAT32", Format::f32, false},
+    {"I32", Format::f32, false},
+    {"F16", Format::f16, false},
+    {"FLOAT16", Format::f16, false},
+    {"BF16", Format::bf16, false},
+    {"BFLOAT16", Format::bf16, false},
+});
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+template <class Rows>
+Error unknown(const char* member, std::string_view word, const Rows& rows) {
+  std::string names;
+  for (const auto& row : rows) names += fmt::format("{}{}", names.empty() ? "" : ", ", row.name);
+  return {fmt::format("{} '{}' has no floor here", member, tensor::printable(word)),
+          "the manifest's path has to say one of " + names};
+}
+
+}  // namespace
+
+double Arithmetic::between() const {
+  return std::max(unit_roundoff(storage), unit_roundoff(accumulator));
+}
+
+metrics::DeclaredPrecision Arithmetic::precision() const {
+  return {.output = storage,
+          .accumulator = accumulator,
+          .scores = Format::f32,
+          .probabilities = storage};
+}
+
+Result<Arithmetic> declared_arithmetic(const tensor::CapturePath& path) {
+  const std::string activation = upper(path.activation_dtype);
+  const std::string accumulate = upper(path.accumulate_dtype);
+  const auto a = std::ranges::find(kActivations, activation, &ActivationRow::name);
+  if (a == kActivations.end()) {
+    return unknown("activation_dtype", path.activation_dtype, kActivations);
+  }
+  const auto s = std::ranges::find(kAccumulators, accumulate, &AccumulatorRow::name);
+  if (s == kAccumulators.end()) {
+    return unknown("accumulate_dtype", path.accumulate_dtype, kAccumulators);
+  }
+  return Arithmetic{a->storage, s->format, s->exact, a->eight_bit_block};
+}
+
+}  // namespace refute::bisect

@@ -1,0 +1,32 @@
+#pragma once
+
+// What an execution path says of its own arithmetic. A floor is derived from it, so whatever rounds
+// harder than it declares shows as an error above its floor.
+
+#include <cstddef>
+
+#include "harness/metrics/acceptance_bound.hpp"
+#include "harness/model/result.hpp"
+#include "harness/tensor/capture_manifest.hpp"
+
+namespace refute::bisect {
+
+struct Arithmetic {
+  metrics::Format storage = metrics::Format::f32;      ///< what a stage's output is rounded to
+  metrics::Format accumulator = metrics::Format::f32;  ///< of its sums
+  bool exact_sums = false;  ///< sums in f64: beside the output's own rounding nothing is lost
+  /// Values in a row that share one 8-bit scale, where matrix products read their inputs so; 0:
+  /// they read them as they are. llama.cpp's Q8_0 has 32, Q8_K 256.
+  std::size_t eight_bit_block = 0;
+
+  /// The unit round-off of what a plain implementation stores between two operations of a stage.
+  double between() const;
+  metrics::DeclaredPrecision precision() const;
+  bool operator==(const Arithmetic&) const = default;
+};
+
+/// From activation_dtype and accumulate_dtype of a manifest, in any case. An error names the word
+/// that is not known: without a declared arithmetic nothing can be judged.
+Result<Arithmetic> declared_arithmetic(const tensor::CapturePath& path);
+
+}  // namespace refute::bisect

@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+
+#include "harness/instruments/bisect/bisect.hpp"
+#include "harness/instruments/bisect/conclude_report.hpp"
+#include "harness/instruments/bisect/walk.hpp"
+
+namespace refute::bisect {
+namespace {
+
+/// Of one shape: what is compared stage by stage has to have the same stages.
+bool same_shape(DecoderConfig a, DecoderConfig b) {
+  a.end_tokens.clear();
+  b.end_tokens.clear();
+  return a == b;
+}
+
+std::optional<Error> refuse(const PathRequest& r) {
+  const std::size_t positions = r.prompt.size() + r.max_tokens;
+  for (const End* end : {&r.good, &r.bad}) {
+    if (const auto refusal = refuse_path(end->path, *end->model)) return refusal->error;
+    const DecoderConfig& c = end->model->config();
+    if (auto error = forward::refuse_tokens(c, r.prompt, positions)) return error;
+    // Four runs at once, each with its own activations.
+    if (auto error = forward::refuse_size(c, AttentionKernel::naive, r.prompt.size(), positions,
+                                          forward::physical_memory_bytes() / 4)) {
+      return error;
+    }
+  }
+  if (same_shape(r.good.model->config(), r.bad.model->config())) return std::nullopt;
+  return Error{
+      fmt::format("{} and {} are models of two shapes", r.good.model->path(), r.bad.model->path()),
+      "one has to be the other with its weights stored in another format"};
+}
+
+struct Decoded {
+  Symptom symptom;
+  Steps steps;  ///< the prompt, and what both said before they part
+  Prints good_prints, bad_prints;
+};
+
+/// Decodes with both ends until they part.
+Result<Decoded> find_symptom(const PathRequest& r) {
+  Decoded d;
+  Symptom& s = d.symptom;
+  s.reported = r.reported;
+  d.steps = {r.prompt};
+  Pass good(r.good, r.prompt.size() + r.max_tokens), bad(r.bad, r.prompt.size() + r.max_tokens);
+  for (std::size_t n = 1;; ++n) {
+    auto a = run_step(good, d.steps.back(), &d.good_prints);
+    if (!a) return a.take_error();
+    auto b = run_step(bad, d.steps.back(), &d.bad_prints);
+    if (!b) return b.take_error();
+    s.good = *std::move(a);
+    s.bad = *std::move(b);
+    if (s.differs() || !s.good.decided() || n >= r.max_tokens) return d;
+    s.common.push_back(s.good.token());
+    d.steps.push_back({s.good.token()});
+  }
+}
+
+Result<NoiseForecast> forecast_of(const PathRequest& r, const Steps& steps) {
+  const DecoderModel* original = r.good.model == r.bad.model ? nullptr : r.good.model;
+  return forecast_noise(*r.bad.model, original, arithmetic_of(r.bad), steps, r.replicas,
+                        r.bad.path.threads);
+}
+
+}  // namespace
+
+Result<Report> bisect_paths(const PathRequest& r) {
+  if (auto error = refuse(r)) return *error;
+  auto decoded = find_symptom(r);
+  if (!decoded) return decoded.take_error();
+  auto walked = walk(r.good, r.bad, decoded->steps);
+  if (!walked) return walked.take_error();
+  Report report;
+  report.good = {to_string(r.good), r.good.model->name(), describe(r.good)};
+  report.bad = {to_string(r.bad), r.bad.model->name(), describe(r.bad)};
+  report.other_weights = r.good.model != r.bad.model;
+  report.prompt = r.prompt;
+  report.symptom = std::move(decoded->symptom);
+  report.reference = walked->reference;
+  report.rows = std::move(walked->rows);
+  const Evidence evidence = {
+      .symptom = report.symptom,
+      .rows = report.rows,
+      .good_unrepeated = first_difference(r.good, decoded->good_prints, walked->good_prints),
+      .bad_unrepeated = first_difference(r.bad, decoded->bad_prints, walked->bad_prints)};
+  if (auto error = conclude_report(report, evidence, forecast_of(r, decoded->steps))) return *error;
+  if (!r.toggles) return report;
+  const auto named =
+      report.verdict.kind == VerdictKind::wrong_stage ? report.verdict.at : std::nullopt;
+  auto toggles =
+      toggle_paths(r.good, r.bad, decoded->steps, named, report.symptom.bad, report.symptom.good);
+  if (!toggles) return toggles.take_error();
+  report.toggles = *std::move(toggles);
+  return report;
+}
+
+}  // namespace refute::bisect

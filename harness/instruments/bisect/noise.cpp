@@ -1,0 +1,104 @@
+#include "harness/instruments/bisect/noise.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <random>
+
+#include "harness/instruments/bisect/walk.hpp"
+#include "harness/instruments/bisect/weight_change.hpp"
+
+namespace refute::bisect {
+namespace {
+
+/// From the engine's raw bits (Box and Muller, 1958), which every library gives alike.
+double normal(std::mt19937_64& bits) {
+  const double u = (static_cast<double>(bits() >> 11) + 0.5) * 0x1p-53;
+  const double v = (static_cast<double>(bits() >> 11) + 0.5) * 0x1p-53;
+  return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
+}
+
+class Replica {
+ public:
+  Replica(const DecoderModel& model, const DecoderModel* original, const Arithmetic& arithmetic,
+          std::size_t capacity, std::uint64_t seed, unsigned threads)
+      : model_(model),
+        original_(original),
+        arithmetic_(arithmetic),
+        threads_(threads),
+        pass_(oracle_end(model, threads), capacity),
+        bits_(seed) {}
+
+  void begin(std::span<const std::uint32_t> tokens) { pass_.begin(tokens); }
+
+  std::optional<Error> run(StageAt at) {
+    if (auto error = pass_.run(at)) return error;
+    const auto truth =
+        stage_truth(at, model_, AttentionKernel::naive, arithmetic_, pass_.inputs(at), threads_);
+    if (!truth) return truth.error();
+    const auto band = original_ ? weight_band(at, *original_, model_) : std::nullopt;
+    const auto& sizes = truth->terms.empty() ? truth->value : truth->terms;
+    std::vector<float>& out = pass_.activations().slot(at.stage);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      // An output's own rounding is uniform, on average half of its bound; sums are six deviations.
+      const double rounding =
+          std::min(truth->bound[i], unit_roundoff(arithmetic_.storage) * std::abs(truth->value[i]));
+      const double sums = std::max(0.0, truth->bound[i] - rounding) / 6;
+      const double weights = band ? band->high * std::abs(sizes[i]) : 0;
+      const double deviation = std::hypot(rounding / 2, sums, weights);
+      if (deviation > 0) out[i] = static_cast<float>(out[i] + deviation * normal(bits_));
+    }
+    return std::nullopt;
+  }
+
+  std::span<const float> output(Stage stage) { return pass_.output(stage); }
+
+ private:
+  const DecoderModel& model_;
+  const DecoderModel* original_;
+  Arithmetic arithmetic_;
+  unsigned threads_;
+  Pass pass_;
+  std::mt19937_64 bits_;
+};
+
+}  // namespace
+
+Result<NoiseForecast> forecast_noise(const DecoderModel& model, const DecoderModel* original,
+                                     const Arithmetic& arithmetic, const Steps& steps,
+                                     std::size_t replicas, unsigned threads) {
+  NoiseForecast forecast;
+  forecast.replicas = replicas;
+  const auto order = forward_order(model.config(), AttentionKernel::naive);
+  for (const StageAt at : order) forecast.stages.push_back({at, 0, 1});
+  for (std::size_t r = 0; r < replicas; ++r) {
+    Pass clean(oracle_end(model, threads), total_tokens(steps));
+    Replica noisy(model, original, arithmetic, total_tokens(steps), r + 1, threads);
+    for (const auto& step : steps) {
+      clean.begin(step);
+      noisy.begin(step);
+      for (NoiseForecast::At& stage : forecast.stages) {
+        if (auto error = clean.run(stage.at)) return *error;
+        if (auto error = noisy.run(stage.at)) return *error;
+        const Distance d = distance(noisy.output(stage.at.stage), clean.output(stage.at.stage), 1);
+        stage.relative = std::max(stage.relative, d.relative);
+        stage.cosine = std::min(stage.cosine, d.cosine);
+      }
+    }
+    const Decision a = decision_of(clean.output(Stage::lm_head));
+    const Decision b = decision_of(noisy.output(Stage::lm_head));
+    if (!a.decided() || !b.decided() || a.token() != b.token()) ++forecast.flips;
+  }
+  return forecast;
+}
+
+void enter_forecast(const NoiseForecast& forecast, std::vector<StageRow>& rows) {
+  for (StageRow& row : rows) {
+    const auto at = std::ranges::find(forecast.stages, row.at, &NoiseForecast::At::at);
+    if (at == forecast.stages.end()) continue;
+    row.predicted_total = at->relative;
+    row.predicted_cosine = at->cosine;
+  }
+}
+
+}  // namespace refute::bisect

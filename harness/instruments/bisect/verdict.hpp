@@ -1,0 +1,65 @@
+#pragma once
+
+// What a bisection concludes. Pure: from what was measured to one kind, one place and the reasons.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/instruments/bisect/end.hpp"
+#include "harness/instruments/bisect/stage_row.hpp"
+#include "harness/model/exit_code.hpp"
+
+namespace refute::bisect {
+
+enum class VerdictKind : std::uint8_t {
+  wrong_stage,     ///< the bad end makes an error at one stage that its arithmetic does not explain
+  wrong_good,      ///< the good end does, and the bad end does not
+  wrong_weights,   ///< stored weights are further from the original than their format makes them
+  not_repeatable,  ///< one end gives other bits when it is run again
+  noise,           ///< every stage is at or below its floor
+  other_run,       ///< what was measured does not show the symptom that was named
+  not_judged,      ///< nothing is above its floor, and something that matters could not be judged
+};
+inline constexpr std::array<std::string_view, 7> kVerdictNames = {
+    "wrong-stage", "wrong-good-end", "wrong-weights", "not-repeatable",
+    "noise",       "other-run",      "not-judged"};
+constexpr std::string_view to_string(VerdictKind k) {
+  return kVerdictNames[static_cast<std::size_t>(k)];
+}
+ExitCode exit_code(VerdictKind kind);
+
+/// What the two ends say next, and where they part.
+struct Symptom {
+  Decision good, bad;                     ///< after the same tokens
+  std::vector<std::uint32_t> common;      ///< tokens that both decoded before that
+  bool known = true;                      ///< false: no logits, as in a capture without lm_head
+  std::optional<std::uint32_t> reported;  ///< what the failing run is said to have decided
+
+  bool differs() const;
+  /// Whether the bad end decides what was reported, if anything was.
+  bool reproduced() const;
+};
+
+struct Verdict {
+  VerdictKind kind = VerdictKind::not_judged;
+  std::optional<StageAt> at;     ///< the stage, for the first four kinds
+  bool only_in_place = false;    ///< the unit is right on given inputs and wrong in its own run
+  std::string headline;          ///< one line
+  std::vector<std::string> why;  ///< sentences
+};
+
+struct Evidence {
+  const Symptom& symptom;
+  const std::vector<StageRow>& rows;
+  std::optional<StageAt> good_unrepeated, bad_unrepeated;
+  /// Replicas of noise of the predicted size, and how many of them decide otherwise than the
+  /// reference.
+  std::size_t replicas = 0, flips = 0;
+};
+Verdict conclude(const Evidence& evidence);
+
+}  // namespace refute::bisect
