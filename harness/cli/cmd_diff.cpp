@@ -62,9 +62,8 @@ int run_diff(Arguments a) {
   if (a.json) a.quant.format = "json";
   a.quant.color = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   if (a.quant.as.empty() && are_stages(a.quant.reference, a.quant.other)) return run_stages(a);
-  if (a.values || a.stages.tolerance || a.stages.relative_tolerance || a.stages.across_models) {
-    return usage("--values, --tolerance, --relative-tolerance and --across-models are for stages");
-  }
+  if (a.stages.tolerance || a.stages.relative_tolerance || a.stages.across_models)
+    return usage("--tolerance, --relative-tolerance and --across-models are for stages");
   return run_quant_diff(a.quant);
 }
 

@@ -339,7 +339,7 @@ class Diff(unittest.TestCase):
         other = self.quantized("q4_0")
         for options, said in ((["--json", "--format", "md"], "excludes"),
                               (["--match", "[a"], "never closed"), (["--scale", "block"], "--scale requires --as"),
-                              (["--values"], "are for stages"), (["--as", "q8_0"], "name no second")):
+                              (["--as", "q8_0"], "name no second")):
             self.assertIn(said, self.refute("diff", self.model, other, *options, expect=2).stderr)
         for options, said in ((["--as", "q4_0", "--scale", "block"], "for --as fp8"),
                               (["--as", "q4_0", "--map", "pairs"], "excludes")):
