@@ -18,6 +18,7 @@
 
 #include "harness/bench/benches.hpp"
 #include "harness/instruments/quant_diff_as.hpp"
+#include "harness/instruments/quantize.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/simd.hpp"
 
@@ -225,6 +226,34 @@ void in_memory(std::vector<Figure>& figures, const ModelFile& model, std::size_t
                      .at_least = true});
 }
 
+/// The reference as F32 and what quantising it to a file made of it. Codes are checked one by one,
+/// so there is no goal but to stay in sight of reading.
+void quantised(std::vector<Figure>& figures, const ModelFile& model, std::size_t mib,
+               const Folder& folder, const char* name) {
+  const std::string path = folder.path / "quantised";
+  const auto plan = instruments::plan_quantize(
+      model, {.target = *instruments::quantize_target(name), .keep = {}});
+  auto file = tensor::NewFile::create(path, {.overwrite = true});
+  if (!plan || !file ||
+      instruments::quantize(model, *plan, {.threads = threads(), .progress = {}, .stopped = {}},
+                            *file)
+          .failure ||
+      file->commit())
+    throw std::runtime_error(path + ": cannot be written");
+  const ModelFile other = open(path);
+  Took best;
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    keep_best(best, [&] {
+      const auto report = instruments::diff_models(model, other, {.threads = threads()});
+      if (!report || report->common != kTensors)
+        throw std::runtime_error("the diff did not compare everything");
+    });
+  }
+  figures.push_back({.what = fmt::format("diff of {} MiB of F32 with its {}", mib, name),
+                     .result = rate(static_cast<double>(mib << 20), best)});
+  std::filesystem::remove(path);
+}
+
 }  // namespace
 
 std::vector<Figure> quant_diff() {
@@ -237,6 +266,8 @@ std::vector<Figure> quant_diff() {
   const ModelFile model = open(source);
   for (const auto format : {kernels::GgmlFormat::q8_0, kernels::GgmlFormat::q4_0})
     in_memory(figures, model, mib, format);
+  for (const char* name : {"fp8-e4m3", "nf4", "q8_0", "q4_k"})
+    quantised(figures, model, mib, folder, name);
   return figures;
 }
 

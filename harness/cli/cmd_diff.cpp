@@ -36,7 +36,7 @@ int usage(const std::string& message) {
 int run_stages(Arguments& a) {
   const QuantDiffArguments& q = a.quant;
   if (!q.match.empty() || !q.map.empty() || !q.svg.empty() || !q.outputs.empty() ||
-      a.quant_roundtrip || a.no_threshold) {
+      a.quant_roundtrip || a.no_threshold || q.thorough) {
     return usage(
         "stages take --tolerance, --relative-tolerance, --across-models, --top, -j and "
         "--json; the other options are for models");

@@ -103,17 +103,18 @@ HWY_INLINE VI WidenedDifferences(const void* x, const void* y, std::size_t from,
   return most;
 }
 
-/// How many of a tile's words differ. U is an unsigned integer as wide as a value.
-template <class U>
+/// How many of a tile's values differ in their bits. U is an unsigned integer as wide as a value.
+template <StoredFloat kType, class U>
 HWY_INLINE std::uint64_t WordsThatDiffer(const void* x, const void* y, std::size_t from,
                                          std::size_t count) {
+  static_assert(sizeof(U) == bytes_of(kType));
   const hn::ScalableTag<U> d;
   const auto *xw = static_cast<const U*>(x) + from, *yw = static_cast<const U*>(y) + from;
   std::uint64_t different = 0;
   std::size_t i = 0;
   for (; i + hn::MaxLanes(d) <= count; i += hn::MaxLanes(d))
     different += hn::CountTrue(d, hn::Ne(hn::LoadU(d, xw + i), hn::LoadU(d, yw + i)));
-  for (; i < count; ++i) different += xw[i] != yw[i];
+  for (; i < count; ++i) different += rd::differs<kType, kType>(x, y, from + i);
   return different;
 }
 
@@ -121,8 +122,8 @@ template <StoredFloat kX, StoredFloat kY>
 HWY_INLINE std::uint64_t Different(const void* x, const void* y, std::size_t from,
                                    std::size_t count) {
   if constexpr (kX != kY) return 0;
-  if constexpr (bytes_of(kX) == 2) return WordsThatDiffer<std::uint16_t>(x, y, from, count);
-  return WordsThatDiffer<std::uint32_t>(x, y, from, count);
+  if constexpr (bytes_of(kX) == 2) return WordsThatDiffer<kX, std::uint16_t>(x, y, from, count);
+  if constexpr (bytes_of(kX) == 4) return WordsThatDiffer<kX, std::uint32_t>(x, y, from, count);
 }
 
 /// Sums of products in f64: lane j of part k is virtual lane k·kF64Lanes + j. Products of two f32
