@@ -139,6 +139,14 @@ class Faults(Case):
         apart = [s for s in record["stages"] if s["total"]["relative"] > 1e-3]
         self.assertGreater(len(apart), 20)
 
+    def test_one_weight_is_one_column(self):
+        _, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"),
+                        self.planted("weight_element@ffn_up.2", "llama4"))
+        self.assertIn("6 of 288 elements are beyond, all in column 24", out)
+        _, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"),
+                        self.planted("stale_token@ffn_up.2", "llama4"))
+        self.assertIn("all in row 5", out)
+
     def test_nan(self):
         code, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"), self.planted("nan@ffn_up.1", "llama4"))
         self.assertEqual(code, 1)
