@@ -80,6 +80,7 @@ metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::Kerne
   metrics::DeclaredPrecision precision;
   precision.output = format_of(s.storage);
   precision.exp_ulps = rule.bound.exp_ulps;
+  precision.growth = rule.bound.growth;
   if (rounds_probabilities) precision.probabilities = precision.output;
   const metrics::WeightDeviation w = metrics::weight_deviation(precision, s.head_dim);
   metrics::CriterionData y;

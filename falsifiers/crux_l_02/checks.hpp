@@ -15,6 +15,8 @@ Verdict parity_without_gpu(worker::Context& context);
 
 /// Against the f64 oracle, under the calibrated rule.
 Verdict attention_parity(worker::Context& context);
+/// The same where sums may grow as the contract's `growth` says: matrix units truncate.
+Verdict attention_parity_truncating(worker::Context& context);
 /// The softmax of rows in the same way.
 Verdict softmax_parity(worker::Context& context);
 

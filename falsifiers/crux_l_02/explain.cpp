@@ -34,6 +34,7 @@ std::optional<FaultObservation> observe(AttentionSubject& subject, const Attenti
   metrics::DeclaredPrecision precision;
   precision.output = o.format;
   if (variant.rounds_probabilities) precision.probabilities = o.format;
+  if (variant.truncates_sums) precision.growth = metrics::Growth::worst_case;
   instruments::measure_against_oracle(o, precision, metrics::kSixDeviations);
   if (!o.sound()) return std::nullopt;
   return o;

@@ -105,7 +105,7 @@ std::function<int()> attach(CLI::App& app) {
       ->excludes("--as");
   app.add_option("--top", q.top, "only so many rows, and every row with a finding")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40));
-  app.add_option("--format", q.format, "text (default), json, tsv or md");
+  app.add_option("--format", q.format, "text (default), json, tsv, md or html");
   app.add_flag("--json", a->json, "short for --format json")->excludes("--format");
   app.add_option("--output", q.outputs, "FORMAT=PATH; repeatable")->allow_extra_args(false);
   app.add_option("--svg", q.svg, "write a picture: errors by layer, and their histogram");
@@ -124,6 +124,7 @@ const Command kDiffCommand = {
     "  refute diff model.safetensors model-q4_k.gguf --quant-roundtrip\n"
     "  refute diff model.safetensors --as q8_0 --top 10\n"
     "  refute diff a.gguf b.gguf --json | jq -r '.[] | [.tensor, .rmse, .band_verdict] | @tsv'\n"
+    "  refute diff a.safetensors b.gguf --output html=diff.html\n"
     "  refute diff a.safetensors b.gguf --format md --svg diff.svg > diff.md\n"
     "  refute diff good/ bad/ --relative-tolerance 1e-5\n"
     "  refute diff good/lm_head.bin bad/lm_head.bin --values --top 5 --tolerance 1e-4",

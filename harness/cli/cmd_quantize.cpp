@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "harness/cli/cuda_presence.hpp"
 #include "harness/cli/device_gate.hpp"
 #include "harness/cli/model_output.hpp"
+#include "harness/cli/quantize_messages.hpp"
 #include "harness/instruments/glob.hpp"
 #include "harness/instruments/quantize.hpp"
 #include "harness/model/near_miss.hpp"
@@ -22,7 +22,6 @@
 namespace refute::cli {
 namespace {
 
-using instruments::KeptBecause;
 using instruments::QuantizeOptions;
 using instruments::QuantizePlan;
 using kernels::Fp8Granularity;
@@ -33,7 +32,7 @@ struct Arguments {
   std::string input, output, format, scale, device;
   std::size_t block = 0;
   std::vector<std::string> keep, drop;
-  bool force = false;
+  bool force = false, fallback = false;
   unsigned jobs = 0;
 };
 
@@ -69,77 +68,11 @@ std::optional<std::string> read_scale(const Arguments& a, QuantizeOptions& optio
   return std::nullopt;
 }
 
-/// "layer.0.bias", "layer.1.bias" become "layer.*.bias (2)": a model has a hundred layers.
-std::vector<std::string> fold_layers(const std::vector<std::string>& names) {
-  std::vector<std::string> patterns;
-  std::map<std::string, std::vector<std::string>> by_pattern;
-  for (const std::string& name : names) {
-    std::string pattern;
-    for (const char c : name) {
-      const bool digit = c >= '0' && c <= '9';
-      const bool in_number = pattern.ends_with(".*");
-      if (!digit) pattern += c;
-      if (digit && !in_number) pattern += pattern.ends_with('.') ? '*' : c;
-    }
-    if (!by_pattern.contains(pattern)) patterns.push_back(pattern);
-    by_pattern[pattern].push_back(name);
-  }
-  std::vector<std::string> folded;
-  for (const std::string& pattern : patterns) {
-    const auto& same = by_pattern[pattern];
-    folded.push_back(same.size() == 1 ? same[0] : fmt::format("{} ({})", pattern, same.size()));
-  }
-  return folded;
-}
-
-/// Every tensor that stays as it is, by the reason, and what is left out.
-void tell_kept(const QuantizePlan& plan) {
-  for (const auto* tensor : plan.dropped) {
-    fmt::print(stderr, "refute: tensor '{}' is left out, named with --drop\n",
-               tensor::printable(tensor->name));
-  }
-  std::map<KeptBecause, std::vector<std::string>> kept;
-  for (const auto& step : plan.steps) {
-    if (step.kept) kept[*step.kept].push_back(tensor::printable(step.tensor->name));
-  }
-  for (const auto& [why, names] : kept) {
-    fmt::print(stderr, "refute: {} left as {}, {}: {}\n",
-               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()),
-               names.size() == 1 ? "it is" : "they are", describe(why),
-               fmt::join(fold_layers(names), ", "));
-  }
-}
-
 std::size_t source_bytes(const tensor::ModelFile& model) {
   std::size_t bytes = 0;
   for (const auto& tensor : model.tensors())
     bytes += tensor.bytes.size() + tensor.scales.bytes.size();
   return bytes;
-}
-
-/// "all of it became zeros", "16 of 128 blocks became zeros, the first from value 512 on".
-std::string flushed_part(const instruments::Losses& losses) {
-  if (losses.whole()) return "all of it became zeros";
-  const bool blocks = losses.first_flushed->length != 1;
-  return fmt::format("{} of {} {} became zeros, the first {} {}", losses.flushed,
-                     losses.flushed + losses.alive, blocks ? "blocks" : "values",
-                     blocks ? "from value" : "is value", losses.first_flushed->first);
-}
-
-void tell_flushed(const std::vector<instruments::FlushedTensor>& flushed,
-                  const std::string& format) {
-  for (const auto& [tensor, losses] : flushed) {
-    fmt::print(stderr,
-               "refute: warning: tensor '{}': {}: weights of {:.3g} and less in size are too small "
-               "for {} there; leave it alone with --keep\n",
-               tensor::printable(tensor->name), flushed_part(losses), losses.largest_flushed,
-               format);
-  }
-}
-
-std::string flushed_summary(const std::vector<instruments::FlushedTensor>& flushed) {
-  if (flushed.empty()) return "";
-  return fmt::format("; {} of them lost weights to zero (named above)", flushed.size());
 }
 
 /// The file is there, but a tensor of which nothing is left is a finding.
@@ -169,12 +102,16 @@ int write_quantized(const Arguments& a, const tensor::ModelFile& model, const Qu
                                    return std::move(done.failure);
                                  });
   if (status != 0) return status;
-  tell_flushed(flushed, format);
-  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}{}\n",
-             tensor::escaped(path), plan.quantized, plan.steps.size(), format,
+  tell_flushed(flushed);
+  fmt::print("{}: {}, {} of tensors became {}{}\n", tensor::escaped(path), quantized_text(plan),
              show_bytes(source_bytes(model)), show_bytes(plan.layout.size),
              flushed_summary(flushed));
   return static_cast<int>(exit_of(flushed));
+}
+
+bool has_fallback(const instruments::QuantizeTarget& target) {
+  const auto* ggml = std::get_if<kernels::GgmlFormat>(&target);
+  return ggml && instruments::fallback_format(*ggml, 1);
 }
 
 /// A glob that matches no tensor was meant otherwise.
@@ -198,7 +135,10 @@ std::optional<Error> idle_glob(const tensor::ModelFile& model, std::string_view 
 int run_quantize(const Arguments& a) {
   const auto target = instruments::quantize_target(a.format);
   if (!target) return usage(unknown_format(a.format));
-  QuantizeOptions options{.target = *target, .keep = a.keep, .drop = a.drop};
+  QuantizeOptions options{
+      .target = *target, .keep = a.keep, .fallback = a.fallback, .drop = a.drop};
+  if (a.fallback && !has_fallback(*target))
+    return usage("--fallback is for q2_k to q6_k, whose blocks are 256 values long");
   if (const auto problem = read_scale(a, options)) return usage(*problem);
   if (const auto wrong = wrong_ending(a.output, to_string(*target), ending_of(options)))
     return fail(ExitCode::usage, *wrong);
@@ -246,6 +186,9 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--drop", a->drop, "Leave tensors of this name out of the result (repeatable)")
       ->type_name("GLOB")
       ->allow_extra_args(false);
+  app.add_flag("--fallback", a->fallback,
+               "K formats: rows that are no multiple of 256 take a format of blocks of 32, as "
+               "llama.cpp does it");
   app.add_option("--device", a->device, "cpu (default) or cuda");
   app.add_option("-j,--jobs", a->jobs, "Threads; the result does not depend on them")
       ->check(CLI::Range(0u, 1024u));

@@ -3,6 +3,7 @@
 usage: diff_test.py REFUTE
 """
 
+import html.parser
 import json
 import os
 import pathlib
@@ -321,6 +322,13 @@ class Diff(unittest.TestCase):
         self.assertEqual(len(picture.getElementsByTagName("circle")), 4)
         markdown = self.refute("diff", self.model, other, "--format", "md", "--svg", "picture.svg").stdout
         self.assertIn("](picture.svg)", markdown)
+        self.refute("diff", self.model, other, "--output", "html=page.html")
+        page = (self.root / "page.html").read_text()
+        html.parser.HTMLParser().feed(page)
+        for row in self.weights:
+            self.assertIn(f"<td>{row}</td>", page)
+        self.assertEqual(page.count("<circle"), 4)
+        self.assertNotIn("<script", page)
         self.assertEqual(len(self.diff(self.model, other, "--top", "2")), 2)
         self.assertEqual(len(self.diff(self.model, other, "--match", "*layers.?.mlp*")), 3)
         self.assertIn("no finding", self.refute("diff", self.model, other).stdout)
@@ -372,7 +380,7 @@ class Diff(unittest.TestCase):
     def test_names_cannot_write_on_the_terminal(self):
         name = "w\x1b[31m|\t\n"
         file = self.write("odd", {name: f32([2], [1, 2])})
-        for form in ("text", "tsv", "md"):
+        for form in ("text", "tsv", "md", "html"):
             shown = self.refute("diff", file, file, "--format", form).stdout
             self.assertNotIn("\x1b", shown)
         self.assertEqual(self.diff(file, file)[0]["tensor"], name)

@@ -37,6 +37,7 @@ constexpr std::array kFormats = {
               }},
     FormatRow{"tsv", instruments::diff_tsv},
     FormatRow{"md", instruments::diff_markdown},
+    FormatRow{"html", instruments::diff_html},
 };
 
 const FormatRow* format_named(std::string_view name) {
@@ -67,7 +68,7 @@ Result<const FormatRow*> parse_format(std::string_view name, std::string_view op
   if (const FormatRow* row = format_named(name)) return row;
   std::vector<std::string> names;
   for (const FormatRow& row : kFormats) names.emplace_back(row.name);
-  return no_such(option, name, "text, json, tsv or md", names);
+  return no_such(option, name, "text, json, tsv, md or html", names);
 }
 
 Result<Output> parse_output(const std::string& text) {

@@ -208,6 +208,21 @@ class Quantize(Models):
             (self.folder / "odd.q4_0.gguf").unlink()
             self.assertEqual(refute("quantize", model, "--format", "fp8-e4m3", "--force").returncode, 0)
 
+    def test_rows_that_are_no_whole_blocks_of_a_k_format(self):
+        model = self.model("m.safetensors", odd=("F32", [2, 96], floats(self.weights[:192])),
+                           uneven=("F32", [2, 40], floats(self.weights[:80])))
+        done = refute("quantize", model, "--format", "q4_k")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("1 of 4 tensors quantised to q4_k,", done.stdout)
+        self.assertIn("which 2 of 4 tensors do not have; --fallback stores 1 as f16, 1 as q5_0, as llama.cpp does", done.stderr)
+        done = refute("quantize", model, "--format", "q4_k", "--fallback", "--force")
+        self.assertIn("1 of 4 tensors quantised to q4_k, 1 to f16, 1 to q5_0,", done.stdout)
+        rows = json.loads(refute("diff", model, self.folder / "m.q4_k.gguf", "--json").stdout)
+        self.assertEqual({r["tensor"]: r["qtype"] for r in rows},
+                         {"a.weight": "Q4_K", "odd": "Q5_0", "uneven": "F16", "a.norm.weight": "F32"})
+        self.assertEqual([f for r in rows for f in r["findings"]], [])
+        self.assertEqual(refute("quantize", model, "--format", "q4_0", "--fallback").returncode, 2)
+
     def test_messages_are_clean_and_not_before_their_time(self):
         model = self.model()
         self.write("out.gguf", b"precious")

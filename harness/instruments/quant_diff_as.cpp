@@ -32,7 +32,8 @@ tensor::TensorType fp8_type(const ModelTensor& t, Fp8Format format, const Quanti
 std::optional<tensor::TensorType> quantised_type(const ModelTensor& t, const QuantizeOptions& as) {
   if (why_kept(t, as)) return std::nullopt;
   if (const auto* fp8 = std::get_if<Fp8Format>(&as.target)) return fp8_type(t, *fp8, as);
-  if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&as.target)) return *ggml;
+  const QuantizeTarget target = target_for(t, as);
+  if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&target)) return *ggml;
   return tensor::GroupedNf4{kernels::kNf4Block};
 }
 

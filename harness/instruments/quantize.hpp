@@ -21,6 +21,7 @@ namespace refute::instruments {
 struct QuantizeStep {
   const tensor::ModelTensor* tensor = nullptr;
   std::optional<KeptBecause> kept;
+  QuantizeTarget target;   ///< what it becomes if it is not kept
   std::size_t stored = 0;  ///< its first tensor in the plan's list; what it needs besides follows
 };
 
@@ -41,6 +42,7 @@ Result<QuantizePlan> plan_quantize(const tensor::ModelFile& model, const Quantiz
 /// A tensor of which more than rounding was lost.
 struct FlushedTensor {
   const tensor::ModelTensor* tensor = nullptr;
+  QuantizeTarget target;
   Losses losses;
 };
 

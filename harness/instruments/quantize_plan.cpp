@@ -72,11 +72,10 @@ void add_nf4(QuantizePlan& plan, const ModelTensor& tensor) {
   plan.stored.push_back({state_name, DType::u8, {state}, state});
 }
 
-void add_quantized(QuantizePlan& plan, const ModelTensor& tensor) {
-  if (const auto* fp8 = std::get_if<Fp8Format>(&plan.options.target))
-    return add_fp8(plan, tensor, *fp8);
-  if (std::holds_alternative<Nf4Target>(plan.options.target)) return add_nf4(plan, tensor);
-  const auto format = std::get<kernels::GgmlFormat>(plan.options.target);
+void add_quantized(QuantizePlan& plan, const ModelTensor& tensor, const QuantizeTarget& target) {
+  if (const auto* fp8 = std::get_if<Fp8Format>(&target)) return add_fp8(plan, tensor, *fp8);
+  if (std::holds_alternative<Nf4Target>(target)) return add_nf4(plan, tensor);
+  const auto format = std::get<kernels::GgmlFormat>(target);
   const std::size_t bytes = kernels::ggml_bytes(format, tensor.count).value();
   plan.stored.push_back({tensor.name, tensor::stored_type(format), tensor.shape, bytes});
 }
@@ -127,11 +126,12 @@ Result<QuantizePlan> plan_quantize(const ModelFile& model, const QuantizeOptions
       plan.dropped.push_back(&tensor);
       continue;
     }
-    QuantizeStep step{&tensor, why_kept(tensor, options), plan.stored.size()};
+    const QuantizeStep step{&tensor, why_kept(tensor, options), target_for(tensor, options),
+                            plan.stored.size()};
     plan.source_values += tensor.count;
     if (!step.kept) {
       ++plan.quantized;
-      add_quantized(plan, tensor);
+      add_quantized(plan, tensor, step.target);
     } else if (auto error = check_kept(model, tensor, to_gguf)) {
       return *std::move(error);
     } else {
