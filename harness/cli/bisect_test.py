@@ -139,6 +139,14 @@ class Faults(Case):
         apart = [s for s in record["stages"] if s["total"]["relative"] > 1e-3]
         self.assertGreater(len(apart), 20)
 
+    def test_one_weight_is_one_column(self):
+        _, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"),
+                        self.planted("weight_element@ffn_up.2", "llama4"))
+        self.assertIn("6 of 288 elements are beyond, all in column 24", out)
+        _, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"),
+                        self.planted("stale_token@ffn_up.2", "llama4"))
+        self.assertIn("all in row 5", out)
+
     def test_nan(self):
         code, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"), self.planted("nan@ffn_up.1", "llama4"))
         self.assertEqual(code, 1)
@@ -247,7 +255,8 @@ class Story(Case):
             self.assertLess(stage["total"]["relative"], 1.5 * stage.get("predicted_total", 0) + 1e-9, stage["stage"])
         for stage in record["stages"]:
             if "weights" in stage:
-                self.assertLessEqual(stage["weights"]["relative"], stage["weights"]["predicted"])
+                self.assertLessEqual(stage["weights"]["stored"], stage["weights"]["band"])
+                self.assertLess(stage["weights"]["output"], 2 * stage["weights"]["band"] + 1e-9)
         code, out, _ = run("bisect", self.model, "--original", self.original, self.hugging_face, engine)
         self.assertEqual(code, 0)
         self.assertTrue(out.startswith("noise, not a bug"), out)
@@ -295,13 +304,14 @@ class Healthy(Case):
         for name in WIDE:
             for form in FORMATS:
                 model = self.quantised(name, form)
-                for path in ("reference-dequant", "reference-dequant+flash2", "fast", "fast+flash2+bf16"):
+                original = ("--original", self.folder / name)
+                for path, *more in (("reference-dequant", *original), ("reference-dequant+flash2",),
+                                    ("fast", *original), ("fast+flash2+bf16",)):
                     if "fast" in path and not self.fast:
                         continue
-                    for original in ((), ("--original", self.folder / name)):
-                        record = self.bisected(self.folder / model, *original, "--bad", path, "--tokens", TOKENS,
-                                               "--max-tokens", "2", "--replicas", "0", status=0)
-                        self.assertEqual(record["verdict"]["kind"], "noise", (model, path))
+                    record = self.bisected(self.folder / model, *more, "--bad", path, "--tokens", TOKENS,
+                                           "--max-tokens", "2", "--replicas", "0", status=0)
+                    self.assertEqual(record["verdict"]["kind"], "noise", (model, path))
 
 
 class Output(Case):

@@ -55,6 +55,12 @@ std::optional<Error> refuse_other_model(const CapturedRun& run, const DecoderMod
   return run.refuse_shapes(model);
 }
 
+std::optional<Error> refuse_size(const CaptureRequest& r) {
+  const std::size_t tokens = r.bad->manifest().tokens.size();
+  return forward::refuse_size(r.model->config(), AttentionKernel::naive, tokens, tokens,
+                              memory_of_one_run(r.replicas));
+}
+
 Result<Arithmetic> arithmetic_of(const CapturedRun& run) {
   auto declared = declared_arithmetic(run.manifest().path);
   if (declared) return declared;
@@ -87,6 +93,9 @@ std::vector<std::string> notes_of(const CaptureRequest& r) {
   if (path_fingerprint(r.good->manifest().path) == path_fingerprint(r.bad->manifest().path)) {
     notes.push_back("both captures say that they ran by the same path");
   }
+  if (r.reported && !(r.good->decision() && r.bad->decision())) {
+    notes.push_back("whether the reported token comes out is not known: logits were not captured");
+  }
   return notes;
 }
 
@@ -116,6 +125,7 @@ Result<Report> with_model(const CaptureRequest& r) {
   if (auto error = refuse_other_model(*r.bad, *r.model, "MODEL")) return *error;
   const char* what = r.original != nullptr ? "--original" : "MODEL";
   if (auto error = refuse_other_model(*r.good, good_model, what)) return *error;
+  if (auto error = refuse_size(r)) return *error;
   const auto good = arithmetic_of(*r.good), bad = arithmetic_of(*r.bad);
   if (!good) return good.error();
   if (!bad) return bad.error();

@@ -20,9 +20,8 @@ std::optional<Error> refuse(const PathRequest& r) {
     if (const auto refusal = refuse_path(end->path, *end->model)) return refusal->error;
     const DecoderConfig& c = end->model->config();
     if (auto error = forward::refuse_tokens(c, r.prompt, positions)) return error;
-    // Four runs at once, each with its own activations.
     if (auto error = forward::refuse_size(c, AttentionKernel::naive, r.prompt.size(), positions,
-                                          forward::physical_memory_bytes() / 4)) {
+                                          memory_of_one_run(r.replicas))) {
       return error;
     }
   }

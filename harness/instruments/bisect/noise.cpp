@@ -101,6 +101,11 @@ Result<NoiseForecast> forecast_noise(const DecoderModel& model, const DecoderMod
   return forecast;
 }
 
+double memory_of_one_run(std::size_t replicas) {
+  return forward::physical_memory_bytes() /
+         static_cast<double>(std::max<std::size_t>(4, replicas + 1));
+}
+
 void enter_forecast(const NoiseForecast& forecast, std::vector<StageRow>& rows) {
   for (StageRow& row : rows) {
     const auto at = std::ranges::find(forecast.stages, row.at, &NoiseForecast::At::at);

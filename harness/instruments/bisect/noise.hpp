@@ -28,6 +28,10 @@ Result<NoiseForecast> forecast_noise(const DecoderModel& model, const DecoderMod
                                      const Arithmetic& arithmetic, const Steps& steps,
                                      std::size_t replicas, unsigned threads);
 
+/// Runs go side by side, each with activations of its own: a bisection's four, and then the
+/// replicas with a clean one.
+double memory_of_one_run(std::size_t replicas);
+
 /// Puts what is predicted of a stage into its row.
 void enter_forecast(const NoiseForecast& forecast, std::vector<StageRow>& rows);
 

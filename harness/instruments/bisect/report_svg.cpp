@@ -84,12 +84,11 @@ std::string layers(const Report& r, const Across& across, double top, double bot
   double last = -100;
   for (std::size_t i = 0; i < r.rows.size(); ++i) {
     const std::uint32_t layer = r.rows[i].at.layer;
-    if (layer == tensor::kWholeModel) break;
     if (i != 0 && r.rows[i - 1].at.layer == layer) continue;
     const double x = across.place(i) - (kRight - kLeft) / static_cast<double>(2 * across.count);
     svg += fmt::format("<line class=\"g\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{}\" y2=\"{}\"/>\n", x,
                        x, top, bottom);
-    if (x - last < 50) continue;
+    if (x - last < 50 || layer == tensor::kWholeModel) continue;
     svg += words_at(x + 3, bottom + 16, "start", fmt::format("layer {}", layer));
     last = x;
   }
@@ -194,7 +193,7 @@ std::string report_svg(const Report& r) {
       ".p{fill:none;stroke:#777;stroke-dasharray:5 4}</style>\n";
   svg += words_at(kLeft, 26, "start", tensor::printable(r.verdict.headline), "h");
   svg += words_at(kLeft, 46, "start",
-                  fmt::format("good: {}   bad: {}", tensor::printable(r.good.name),
+                  fmt::format("good: {}, bad: {}", tensor::printable(r.good.name),
                               tensor::printable(r.bad.name)));
   return svg + own_picture(r, across) + apart_picture(r, across) + "</svg>\n";
 }

@@ -69,9 +69,10 @@ Value row_value(const StageRow& row) {
   if (row.implementation) v.set("implementation", distance_value(*row.implementation));
   if (row.quantisation) v.set("quantisation", distance_value(*row.quantisation));
   if (row.weights) {
-    v.set("weights", Value::Map{{"relative", number(row.weights->relative)},
-                                {"predicted", number(row.weights->predicted)},
-                                {"types", row.weights->types}});
+    v.set("weights", Value::Map{{"types", row.weights->types},
+                                {"stored", number(row.weights->stored)},
+                                {"band", number(row.weights->band)},
+                                {"output", number(row.weights->output)}});
   }
   if (row.predicted_total > 0) {
     v.set("predicted_total", number(row.predicted_total));

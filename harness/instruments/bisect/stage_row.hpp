@@ -9,14 +9,18 @@
 
 namespace refute::bisect {
 
-/// What other weights cost at one stage: its output with the stored weights beside that with the
-/// original ones, on the same inputs.
+/// What other weights cost at one stage.
 struct QuantisationError {
-  double relative = 0;  ///< ‖difference‖₂ over ‖terms‖₂ of products, over ‖value‖₂ elsewhere
-  double predicted = 0;  ///< what the format of the stage's weights makes it at most
-  std::string types;     ///< "F32>Q4_K"
+  std::string types;  ///< "F32>Q4_K"
+  double stored = 0;  ///< ‖stored - original‖₂ / ‖original‖₂ of the worst of its weights
+  double band = 0;    ///< what a healthy quantiser to that format makes it at most
+  /// The stage with the stored weights beside that with the original ones, on the same inputs:
+  /// ‖difference‖₂ over ‖terms‖₂ of products, over ‖value‖₂ elsewhere. A product's terms and not
+  /// its value, because cancellation makes that small at will.
+  double output = 0;
 
-  bool exceeds() const { return !(relative <= predicted); }
+  /// Trained weights are not normal, and the band is: twice it is no healthy quantiser's.
+  bool exceeds() const { return !(stored <= 2 * band); }
 };
 
 struct StageRow {

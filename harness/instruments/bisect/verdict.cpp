@@ -108,8 +108,8 @@ Verdict not_repeatable(const char* end, StageAt at) {
 Verdict wrong_weights(const StageRow& row) {
   Verdict v{.kind = VerdictKind::wrong_weights, .at = row.at, .headline = {}, .why = {}};
   v.headline = fmt::format(
-      "wrong weights: at {} the stored weights are off by {:.3g}, and {} explains {:.3g}",
-      to_string(row.at), row.weights->relative, row.weights->types, row.weights->predicted);
+      "wrong weights: at {} the stored weights are off by {:.3g}, and {} makes that {:.3g} at most",
+      to_string(row.at), row.weights->stored, row.weights->types, row.weights->band);
   v.why.push_back("every operation is right; what was stored is not. refute diff names the tensor");
   return v;
 }

@@ -117,12 +117,12 @@ class Walker {
   }
 
   std::optional<Error> judge_weights(StageRow& row) {
+    if (row.weights) return std::nullopt;  // the first step has shown them
     const auto change =
         weight_change(row.at, *good_.end().model, *bad_.end().model, good_.end().path.attention,
                       good_.inputs(row.at), bad_.end().path.threads);
     if (!change) return change.error();
-    if (!*change) return std::nullopt;
-    if (!row.weights || (*change)->relative > row.weights->relative) row.weights = **change;
+    row.weights = *change;
     return std::nullopt;
   }
 

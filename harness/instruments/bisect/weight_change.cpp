@@ -15,8 +15,6 @@ using forward::LayerWeight;
 using forward::ModelWeight;
 using tensor::ModelTensor;
 
-constexpr double kUneven = 2;  // see weight_change.hpp
-
 std::vector<LayerWeight> weights_of(Stage stage) {
   switch (stage) {
     case Stage::attn_norm:
@@ -68,6 +66,27 @@ std::vector<const ModelTensor*> tensors_of(StageAt at, const DecoderModel& model
   return found;
 }
 
+/// The weights of a stage as f32, each tensor by itself. Of the embedding the rows of the tokens.
+Result<std::vector<std::vector<float>>> floats_of_stage(StageAt at, const DecoderModel& model,
+                                                        std::span<const std::uint32_t> tokens) {
+  std::vector<std::vector<float>> all;
+  const auto keep = [&](std::span<const float> w) { all.emplace_back(w.begin(), w.end()); };
+  if (at.stage == Stage::embedding) {
+    std::vector<float> rows(tokens.size() * model.config().hidden);
+    if (auto error = model.embed(tokens, rows)) return *error;
+    keep(rows);
+  } else if (at.layer == tensor::kWholeModel) {
+    const auto weight = at.stage == Stage::lm_head ? model.head() : model.final_norm();
+    if (!weight) return weight.error();
+    keep(*weight);
+  } else {
+    const auto layer = model.layer(at.layer);
+    if (!layer) return layer.error();
+    for (const LayerWeight w : weights_of(at.stage)) keep((**layer)[w]);
+  }
+  return all;
+}
+
 double norm(std::span<const double> x) {
   double squares = 0;
   for (const double v : x) squares += v * v;
@@ -108,8 +127,15 @@ Result<std::optional<QuantisationError>> weight_change(StageAt at, const Decoder
   std::ranges::transform(before->value, after->value, difference.begin(), std::minus<>());
   const double size = norm(before->terms.empty() ? before->value : before->terms);
   const double change = norm(difference);
-  QuantisationError error{size == 0 ? 0 : change / size, kUneven * band->high, band->types};
-  if (size == 0 && change != 0) error.relative = INFINITY;
+  const auto from = floats_of_stage(at, original, inputs.tokens);
+  if (!from) return from.error();
+  const auto to = floats_of_stage(at, stored, inputs.tokens);
+  if (!to) return to.error();
+  QuantisationError error{.types = band->types, .band = band->high};
+  error.output = size != 0 ? change / size : change == 0 ? 0 : INFINITY;
+  for (std::size_t i = 0; i < from->size(); ++i) {
+    error.stored = std::max(error.stored, distance((*to)[i], (*from)[i], 1).relative);
+  }
   return std::optional(error);
 }
 

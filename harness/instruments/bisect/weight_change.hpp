@@ -18,10 +18,7 @@ struct WeightBand {
 std::optional<WeightBand> weight_band(StageAt at, const DecoderModel& original,
                                       const DecoderModel& stored);
 
-/// The stage with `stored`'s weights on inputs of a run on `original`, whose truth is given.
-/// A product's error is held against its terms and not its value, which cancellation makes small
-/// at will; the prediction allows twice the band, since outliers among the inputs weigh columns
-/// unevenly.
+/// Of a stage of a run on `original`, whose inputs are given; none where weight_band() has none.
 Result<std::optional<QuantisationError>> weight_change(StageAt at, const DecoderModel& original,
                                                        const DecoderModel& stored,
                                                        AttentionKernel attention,
