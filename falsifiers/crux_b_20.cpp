@@ -13,6 +13,7 @@ using refute::worker::Row;
 using refute::worker::Words;
 
 constexpr Words kCommand = {"refute_diff"};
+constexpr Words kQuantize = {"refute_quantize"};
 
 constexpr Row kRows[] = {
     {.claim = "FALSIFY-CRUX-B-20-001",
@@ -129,6 +130,18 @@ constexpr Row kRows[] = {
      .subjects = kCommand,
      .mutants = {"a_little_off", "first_shard_only", "sums_in_f32"},
      .parameters = {"cases", "formats"}},
+    {.claim = "FALSIFY-CRUX-B-20-019",
+     .help = "a scale of a K block that is off: which tensor and block",
+     .falsify = diff_flipped_scale,
+     .subjects = kCommand,
+     .mutants = {"fault_unseen", "wrong_block", "wrong_tensor", "never_exits_1"},
+     .parameters = {"cases", "formats"}},
+    {.claim = "FALSIFY-CRUX-B-20-020",
+     .help = "finite weights that would become infinite are refused",
+     .falsify = quantize_overflow,
+     .subjects = kQuantize,
+     .mutants = {"overflow_passes", "overflow_is_a_finding", "names_no_block"},
+     .parameters = {"cases", "formats", "factor", "exit_status"}},
 };
 
 }  // namespace

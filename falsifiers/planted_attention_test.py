@@ -1,18 +1,30 @@
 #!/usr/bin/env python3
 """What refute says of attention kernels whose fault is known.
 
-usage: planted_attention_test.py REFUTE SERVER SOURCE_ROOT
+usage: planted_attention_test.py REFUTE SERVER WORKER SOURCE_ROOT
 """
+import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
 
-REFUTE, SERVER, ROOT = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
+import worker_harness
+
+REFUTE, SERVER, WORKER, ROOT = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
 del sys.argv[1:]
 CONTRACT = "contracts/crux-L-02-v1.yaml"
 PARITY = "FALSIFY-CRUX-L-02-010"  # bf16 against the f64 oracle
+NONE = "no common fault explains it"
+# Of the parity claims; the numbers are the contract's.
+PARAMETERS = {
+    "families": ["normal"], "seeds": 1, "kernels": ["flash2"], "probabilities": ["keep_f32"],
+    "shapes": ["B2 H4/2 S65x65 D64 causal", "B1 H2/1 S33x129 D128", "B1 H2/1 S80x64 D64 causal"],
+    "lambda": 3.4641016151377544, "exp_ulps": 2.0, "row_rms_factor": 2.0, "row_max_factor": 3.0,
+    "row_floor_factor": 4.0, "row_share": 0.001, "sign_deviations": 6.0, "sign_drift": 0.03, "sign_ruled": 0.25,
+    "sign_least": 64,
+}
 
 
 class Planted(unittest.TestCase):
@@ -27,17 +39,19 @@ class Planted(unittest.TestCase):
                               capture_output=True, check=False, timeout=240)
         return done.returncode, done.stdout
 
-    def run_with(self, fault, claim=PARITY):
+    def run_with(self, fault, *claims):
         server = self.path / fault
         if not server.is_symlink():
             server.symlink_to(SERVER)
-        return self.refute("run", CONTRACT, "--worker", server, "--subject", fault, "--claim", claim)
+        chosen = [word for claim in claims or [PARITY] for word in ("--claim", claim)]
+        return self.refute("run", CONTRACT, "--worker", server, "--subject", fault, *chosen)
 
     def test_right_kernels_survive_everything(self):
         # What all mutants are made of: they have to die of their fault. One thread is no split.
         for name in ("right", "split_by_threads"):
             with self.subTest(name=name):
-                status, out = self.run_with(name, "*")
+                status, out = self.run_with(name, *(f"FALSIFY-CRUX-L-02-0{tens}?" for tens in "01"),
+                                            *(f"FALSIFY-CRUX-L-02-02{ones}" for ones in range(8)))
                 self.assertEqual(status, 0, out)
                 self.assertIn("survived on " + name, out)
                 self.assertNotIn("refuted on " + name, out)
@@ -67,9 +81,60 @@ class Planted(unittest.TestCase):
             with self.subTest(fault=fault):
                 status, out = self.run_with(fault)
                 self.assertEqual(status, 1, out)
-                self.assertIn(words, out)
-                self.assertRegex(out, r"where: (on B\S.*: )?\d+ of \d+ elements: ")
+                self.assertEqual(out.count(words), 1, out)
+                self.assertRegex(out, r"\n    where           (on B\S.*: )?\d+ of \d+ elements: ")
+                self.assertRegex(out, rf"\n    fault           .*{words}")
                 self.assertIn(f"refute replay {PARITY} --subject {fault}", out)
+
+    def explained(self, fault, dtype):
+        server = self.path / fault
+        if not server.is_symlink():
+            server.symlink_to(SERVER)
+        job = worker_harness.job("CRUX-L-02", PARITY, subject=fault, external_subject=str(server),
+                                 parameters=PARAMETERS | {"dtypes": [dtype]})
+        record = worker_harness.record(WORKER, job)
+        self.assertEqual(record["outcome"], "refuted", f"{fault} in {dtype}: {record}")
+        return record["counterexample"]["where"], record["counterexample"]["fault"]
+
+    def test_faults_from_outside_are_named_and_nothing_else_is(self):
+        named, planted, quiet, unlike = 0, 0, 0, 0
+        faults = json.loads(subprocess.run([SERVER, "--faults"], capture_output=True, text=True, check=True).stdout)
+        for fault in faults:
+            for dtype in [fault["dtype"]] if fault["dtype"] else ["f32", "bf16"]:
+                with self.subTest(fault=fault["name"], dtype=dtype):
+                    _, said = self.explained(fault["name"], dtype)
+                    if fault["called"]:
+                        planted += 1
+                        named += said.startswith(fault["called"] + ":")
+                        self.assertTrue(said.startswith(fault["called"] + ":"), said)
+                    else:
+                        unlike += 1
+                        quiet += said == NONE
+                        self.assertEqual(said, NONE)
+        print(f"named {named} of {planted} faults from outside; no name for {quiet} of {unlike} that are like none",
+              file=sys.stderr)
+        self.assertGreaterEqual(planted, 80)
+        self.assertGreaterEqual(unlike, 10)
+
+    def test_a_place_is_the_sharpest_that_is_no_chance(self):
+        for fault, words in {
+            "own_last_key": "the error lies along the last key that a row sees",
+            "key_17": "the error lies along key 17 (tile 0, 17 modulo 64)",
+            "first_key": "the error lies along key 0 (tile 0, 0 modulo 64)",
+            "last_tile": "the error lies along key tile 2",
+            "interleaved": "heads 1-2 of 4",
+            "one_batch": "batch entry 1 of 2",
+            "negative": "all 50 rows that see a key, all 64 columns; worst",
+            "noisy": "all 64 columns; worst",
+        }.items():
+            with self.subTest(fault=fault):
+                where, _ = self.explained(fault, "f32")
+                self.assertIn(words, where)
+        for fault in ("noisy", "noisy_rows", "noisy_here_and_there", "two_to_the", "heads_turned"):
+            with self.subTest(fault=fault):
+                where, _ = self.explained(fault, "f32")
+                for claim in ("along", "only rows", ", each "):
+                    self.assertNotIn(claim, where)
 
     def test_a_replay_says_the_same(self):
         self.run_with("drops_last_key")

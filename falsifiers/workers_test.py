@@ -13,7 +13,8 @@ import unittest
 from worker_harness import FP8, TENSORS, job, record, run
 
 FOLDER = pathlib.Path(sys.argv.pop())
-FP8_WORKER, NF4_WORKER, CANARY = (FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_canary"))
+FP8_WORKER, NF4_WORKER, ATTENTION_WORKER, CANARY = (
+    FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_crux_l_02", "falsify_canary"))
 
 
 def canary(name):
@@ -22,6 +23,12 @@ def canary(name):
 
 def fp8(number, **changes):
     return job("CRUX-B-11", f"FALSIFY-CRUX-B-11-{number:03}", **changes)
+
+
+def attention(number, **changes):
+    return job("CRUX-L-02", f"FALSIFY-CRUX-L-02-{number:03}", parameters={
+        "reruns": 2, "dtypes": ["f16", "bf16"], "shapes": ["B1 H2/1 S3x70 D64 causal"], "families": ["normal"], "seeds": 1,
+        "kernels": ["naive", "flash2"], "probabilities": ["keep_f32", "round_to_storage"]}, **changes)
 
 
 def gate(**changes):
@@ -178,6 +185,8 @@ class NoDevice(unittest.TestCase):
             (FP8_WORKER, fp8(16, parameters=formats, subject="cuda", arm="negated")),
             (FP8_WORKER, fp8(25, parameters=formats, subject="cuda", arm="mutant", mutant="truncate")),
             (NF4_WORKER, job("C-NF4", "C-NF4-013", subject="cuda", parameters={"scales": [1.0]})),
+            (ATTENTION_WORKER, attention(36, subject="cuda")),
+            (ATTENTION_WORKER, attention(36, subject="cuda", arm="negated")),
         ):
             declined = record(worker, a_job, environment=self.HIDDEN)
             self.assertEqual((declined["outcome"], declined["reason"], declined["cases"]), ("declined", "no_device", 0))
@@ -195,6 +204,10 @@ class NoDevice(unittest.TestCase):
     def test_a_mutant_of_a_claim_about_the_device_dies_without_one(self):
         a_job = fp8(17, parameters=FP8, subject="cpu_simd", arm="mutant", mutant="truncate")
         self.assertEqual(record(FP8_WORKER, a_job, environment=self.HIDDEN)["outcome"], "refuted")
+        a_job = attention(36, subject="cpu_simd", arm="mutant", mutant="split_by_call")
+        self.assertEqual(record(ATTENTION_WORKER, a_job, environment=self.HIDDEN)["outcome"], "refuted")
+        self.assertEqual(record(ATTENTION_WORKER, attention(36, subject="cpu_simd"), environment=self.HIDDEN)["outcome"],
+                         "survived")
 
 
 class WrongJobs(unittest.TestCase):

@@ -29,7 +29,11 @@ Verdict diff_scale(worker::Context& context);
 
 // damage.cpp: files that something happened to.
 Verdict diff_flipped_nibble(worker::Context& context);
+Verdict diff_flipped_scale(worker::Context& context);
 Verdict diff_truncation(worker::Context& context);
+
+// overflow.cpp: finite weights that a format cannot hold.
+Verdict quantize_overflow(worker::Context& context);
 
 // golden.cpp: the quantisers against ggml's own results, in process.
 Verdict ggml_golden(worker::Context& context);

@@ -51,7 +51,17 @@ DiffTool::DiffTool(Context& context, std::string refute)
     : context_(context), refute_(std::move(refute)) {}
 
 QuantDiffAnswer DiffTool::diff(std::vector<std::string> arguments) {
-  QuantDiffAnswer answer = honest_diff(std::move(arguments));
+  return tampered(honest_diff(std::move(arguments)));
+}
+
+QuantDiffAnswer DiffTool::quantize(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "quantize");
+  const worker::CommandAnswer end =
+      worker::run_command(refute_, arguments, {"NO_COLOR=1"}, kTimeLimit);
+  return tampered({.exit_status = end.status, .said = end.out + end.err, .rows = {}});
+}
+
+QuantDiffAnswer DiffTool::tampered(QuantDiffAnswer answer) const {
   if (context_.job().arm != Arm::mutant) return answer;
   const auto* mutant = mutants::quant_diff_mutant(context_.job().mutant.text);
   if (!mutant)

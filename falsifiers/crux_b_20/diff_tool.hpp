@@ -24,6 +24,8 @@ class DiffTool {
   QuantDiffAnswer diff(std::vector<std::string> arguments);
   /// The real command's answer, whatever the job asks for: what the subject's is compared with.
   QuantDiffAnswer honest_diff(std::vector<std::string> arguments);
+  /// Runs `refute quantize`; there are no rows.
+  QuantDiffAnswer quantize(std::vector<std::string> arguments);
   /// Runs another command of refute, which no mutant touches, and demands that it succeeds.
   void run(std::vector<std::string> arguments);
 
@@ -31,6 +33,9 @@ class DiffTool {
   const ModelFolder& folder() const { return folder_; }
 
  private:
+  /// The answer as the job's mutant would give it.
+  QuantDiffAnswer tampered(QuantDiffAnswer answer) const;
+
   worker::Context& context_;
   std::string refute_;
   ModelFolder folder_;

@@ -41,6 +41,21 @@ Interval interval_of(const metrics::Criterion& c) {
   return i;
 }
 
+/// The first element that is not right, and what would be: a number or, where the bound lets
+/// several be, from which to which. Their distance from the exact result would be no bound that a
+/// reader could check, as the output's own rounding is in it.
+std::string c3_words(const worker::Comparator& compare, const metrics::Criterion& c,
+                     std::span<const float> got) {
+  const worker::Mismatch& m = *compare.mismatch();
+  if (!m.index || *m.index >= got.size()) return "C3, " + m.sentence();
+  const auto i = static_cast<std::size_t>(*m.index);
+  const auto low = static_cast<float>(c.low()[i]), high = static_cast<float>(c.high()[i]);
+  return fmt::format(
+      "C3, element {}: got {} ({:.9g}), right is {}; exactly {:.9g}", i, worker::exact(got[i]),
+      got[i], low == high ? fmt::format("{:.9g}", low) : fmt::format("{:.9g} to {:.9g}", low, high),
+      c.data().reference[i]);
+}
+
 }  // namespace
 
 CalibratedRule calibrated_rule_of(worker::Context& context) {
@@ -65,6 +80,7 @@ metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::Kerne
   metrics::DeclaredPrecision precision;
   precision.output = format_of(s.storage);
   precision.exp_ulps = rule.bound.exp_ulps;
+  precision.growth = rule.bound.growth;
   if (rounds_probabilities) precision.probabilities = precision.output;
   const metrics::WeightDeviation w = metrics::weight_deviation(precision, s.head_dim);
   metrics::CriterionData y;
@@ -78,8 +94,8 @@ metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::Kerne
       {s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv, s.head_dim, s.causal, s.scale()}, in.a,
       in.b, in.c, y.reference, {w.products, w.score, w.shift, w.constant, w.absolute},
       {terms, spread});
-  metrics::attention_bound(precision, rule.bound.lambda, s.seq_kv, y.reference, terms,
-                           spread, y.bound);
+  metrics::attention_bound(precision, rule.bound.lambda, s.seq_kv, y.reference, terms, spread,
+                           y.bound);
   y.baseline = mutants::plain_kernel(s, in);
   y.plain = y.baseline;  // only published rules look at it
   metrics::Criterion criterion(std::move(y));
@@ -91,8 +107,7 @@ std::optional<std::string> refusal(worker::Comparator& compare, const Calibrated
                                    const metrics::Criterion& criterion,
                                    std::span<const float> got) {
   const Interval allowed = interval_of(criterion);
-  if (!compare.within(got, allowed.middle, allowed.half))
-    return "C3, " + compare.mismatch()->sentence();
+  if (!compare.within(got, allowed.middle, allowed.half)) return c3_words(compare, criterion, got);
   const metrics::Comparison comparison(criterion, got);
   const Judgement row = metrics::rowwise(comparison, rule.row);
   if (!compare.at_most(row.ratio, 1, "worst row's error over its limit")) {

@@ -15,6 +15,8 @@ Verdict parity_without_gpu(worker::Context& context);
 
 /// Against the f64 oracle, under the calibrated rule.
 Verdict attention_parity(worker::Context& context);
+/// The same where sums may grow as the contract's `growth` says: matrix units truncate.
+Verdict attention_parity_truncating(worker::Context& context);
 /// The softmax of rows in the same way.
 Verdict softmax_parity(worker::Context& context);
 
@@ -41,6 +43,7 @@ Verdict attention_sum_to_one(worker::Context& context);
 Verdict attention_shift(worker::Context& context);
 Verdict attention_values_scale(worker::Context& context);
 Verdict attention_determinism(worker::Context& context);
+Verdict attention_threads(worker::Context& context);
 
 /// One key selected per query, every pair of them, bit for bit.
 Verdict attention_selection(worker::Context& context);

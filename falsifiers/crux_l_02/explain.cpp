@@ -34,6 +34,7 @@ std::optional<FaultObservation> observe(AttentionSubject& subject, const Attenti
   metrics::DeclaredPrecision precision;
   precision.output = o.format;
   if (variant.rounds_probabilities) precision.probabilities = o.format;
+  if (variant.truncates_sums) precision.growth = metrics::Growth::worst_case;
   instruments::measure_against_oracle(o, precision, metrics::kSixDeviations);
   if (!o.sound()) return std::nullopt;
   return o;
@@ -53,43 +54,57 @@ std::size_t products(const KernelShape& s) {
   return s.batch * s.heads_q * s.seq_q * s.seq_kv * s.head_dim;
 }
 
-/// The observation with the least share of wrong elements, if any has some: where all is wrong, as
-/// on a case shrunk to one element, a place tells nothing.
-std::size_t most_telling(const std::vector<FaultObservation>& all) {
-  std::size_t best = all.size();
+/// A run of the subject, and whether its rows tell where a fault is: where scores are far apart one
+/// key rules a row, and which rows are wrong hangs on the inputs.
+struct Observed {
+  FaultObservation run;
+  std::string shape;
+  bool tells_place;
+};
+
+/// The place that says most: of several that say as much, the one with the least share of wrong
+/// elements. Where all is wrong, as on a case shrunk to one element, a place tells nothing.
+std::string sharpest_place(const std::vector<Observed>& all, bool first_is_case) {
+  std::string text;
+  std::size_t most = 0;
   double least = 2;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto place = instruments::locate_fault(all[i], kTile);
-    const double share = static_cast<double>(place.wrong) / static_cast<double>(place.elements);
-    if (place.wrong > 0 && share < least) least = share, best = i;
+  for (const bool telling : {true, false}) {
+    for (std::size_t i = 0; i < all.size() && (telling || most == 0); ++i) {
+      if (all[i].tells_place != telling) continue;
+      const auto place = instruments::locate_fault(all[i].run, kTile);
+      const std::size_t sharp = instruments::sharpness(place);
+      const double share = static_cast<double>(place.wrong) / static_cast<double>(place.elements);
+      if (sharp < most || sharp == 0 || (sharp == most && share >= least)) continue;
+      most = sharp, least = share;
+      text = instruments::sentence(place);
+      if (i > 0 || !first_is_case) text = fmt::format("on {}: {}", all[i].shape, text);
+    }
   }
-  return best;
+  return text;
 }
 
 }  // namespace
 
 Explanation explain(AttentionSubject& subject, const AttentionCase& c,
                     const AttentionVariant& variant) {
-  std::vector<FaultObservation> all;
-  std::vector<std::string> shapes;
-  const auto add = [&](const AttentionCase& one) {
+  std::vector<Observed> all;
+  const auto add = [&](const AttentionCase& one, bool tells_place) {
     if (products(one.shape) > kMostProducts) return;
-    if (auto o = observe(subject, one, variant)) {
-      all.push_back(std::move(*o));
-      shapes.push_back(shape_words(one.shape));
-    }
+    auto o = observe(subject, one, variant);
+    if (o) all.push_back({std::move(*o), shape_words(one.shape), tells_place});
   };
-  add(c);
+  add(c, c.family == AttentionFamily::normal);
   const bool case_ran = !all.empty();
-  for (const TellingProblem& t : instruments::telling_problems()) add(telling_case(t, c));
-  const std::size_t at = most_telling(all);
+  for (const TellingProblem& t : instruments::telling_problems()) {
+    add(telling_case(t, c), !t.far_apart);
+  }
   Explanation e;
-  if (at < all.size()) e.where = instruments::sentence(instruments::locate_fault(all[at], kTile));
-  if ((at != 0 || !case_ran) && !e.where.empty())
-    e.where = fmt::format("on {}: {}", shapes[at], e.where);
+  e.where = sharpest_place(all, case_ran);
   // No output differs from what is right: what was refuted is a relation between runs.
-  e.fault = e.where.empty() ? "every output by itself is right"
-                            : instruments::sentence(instruments::name_fault(all, kTile));
+  if (e.where.empty()) return {"", "every output by itself is right"};
+  std::vector<FaultObservation> runs;
+  for (Observed& o : all) runs.push_back(std::move(o.run));
+  e.fault = instruments::sentence(instruments::name_fault(runs, kTile));
   return e;
 }
 

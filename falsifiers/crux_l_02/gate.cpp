@@ -70,8 +70,7 @@ class Judge {
     if (name_ == "published_gate") return lets_through(gate_, difference(got, naive));
     const auto criterion = criterion_of(rule_, c.shape, in, rounds);
     const metrics::Comparison comparison(criterion, got);
-    return metrics::contract_rule(comparison, rule_).acceptance ==
-           metrics::Acceptance::accepted;
+    return metrics::contract_rule(comparison, rule_).acceptance == metrics::Acceptance::accepted;
   }
 
  private:

@@ -5,16 +5,21 @@
 #include "falsifiers/crux_l_02/calibrated.hpp"
 #include "falsifiers/crux_l_02/checks.hpp"
 #include "falsifiers/crux_l_02/run_cases.hpp"
+#include "harness/worker/errors.hpp"
 
 namespace refute::falsifiers {
 
 using worker::Context;
 
-Verdict attention_parity(Context& context) {
+namespace {
+
+Verdict parity_by(Context& context, const CalibratedRule& rule) {
   context.agreement(Agreement::tolerance);
-  const CalibratedRule rule = calibrated_rule_of(context);
   const auto subject = attention_subject_of(context);
-  const auto variants = variants_of(context, *subject);
+  auto variants = variants_of(context, *subject);
+  for (AttentionVariant& v : variants) {
+    v.truncates_sums = rule.bound.growth == metrics::Growth::worst_case;
+  }
   const auto cases = cases_of(context);
   double worst = 0;
   const auto check = [&](const AttentionCase& c,
@@ -39,6 +44,25 @@ Verdict attention_parity(Context& context) {
   if (std::holds_alternative<Survived>(verdict))
     context.measure("error_over_limit", rounded3(worst));
   return verdict;
+}
+
+metrics::Growth growth_of(Context& context) {
+  const std::string word = context.word("growth");
+  if (word == "random_walk") return metrics::Growth::random_walk;
+  if (word == "worst_case") return metrics::Growth::worst_case;
+  throw worker::JobError("`growth` is random_walk or worst_case, not `" + word + "`");
+}
+
+}  // namespace
+
+Verdict attention_parity(Context& context) {
+  return parity_by(context, calibrated_rule_of(context));
+}
+
+Verdict attention_parity_truncating(Context& context) {
+  CalibratedRule rule = calibrated_rule_of(context);
+  rule.bound.growth = growth_of(context);
+  return parity_by(context, rule);
 }
 
 }  // namespace refute::falsifiers

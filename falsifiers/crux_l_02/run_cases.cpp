@@ -59,7 +59,6 @@ Verdict refuted_by(const Context& context, const Failed& failed, AttentionSubjec
     const Explanation e = explain(subject, failed.c, failed.why.variant);
     if (!e.where.empty()) v.set("where", e.where);
     v.set("fault", e.fault);
-    message += fmt::format(" | where: {} | fault: {}", e.where.empty() ? "-" : e.where, e.fault);
   }
   return worker::refuted(std::move(message), std::move(v));
 }

@@ -62,8 +62,7 @@ metrics::Criterion criterion_of_rows(const CalibratedRule& rule, const KernelSha
   // The scores are the input: no product, and no rounding of theirs.
   oracles::softmax(s.m, s.n, in.a, y.reference, {0, 0, w.shift, w.constant, w.absolute},
                    {{}, spread});
-  metrics::softmax_bound(precision, rule.bound.lambda, s.n, y.reference, spread,
-                         y.bound);
+  metrics::softmax_bound(precision, rule.bound.lambda, s.n, y.reference, spread, y.bound);
   y.baseline = mutants::plain_kernel(s, in);
   y.plain = y.baseline;
   return metrics::Criterion(std::move(y));

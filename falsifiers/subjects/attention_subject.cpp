@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "falsifiers/subjects/attention_external.hpp"
+#include "falsifiers/subjects/cuda/attention_kernels.hpp"
+#include "falsifiers/subjects/cuda/device_gate.hpp"
 #include "fixtures/mutants/attention_behaviour_mutants.hpp"
 #include "harness/worker/errors.hpp"
 #include "harness/worker/guarded_buffer.hpp"
@@ -95,8 +97,17 @@ class CompiledSubject : public AttentionSubject {
   Bodies<kernels::Bf16> bf16_;
 };
 
-#define REFUTE_SUBJECT(where)                                                \
-  std::make_unique<CompiledSubject>(                                         \
+/// The device's kernels. flash2 there takes probabilities only as rounded, to 16 bits.
+class CudaSubject : public CompiledSubject {
+ public:
+  using CompiledSubject::CompiledSubject;
+  bool has(const AttentionVariant& v) const override {
+    return v.kernel == AttentionKernel::naive || v.rounds_probabilities;
+  }
+};
+
+#define REFUTE_SUBJECT(Subject, where)                                       \
+  std::make_unique<Subject>(                                                 \
       Bodies<float>{where::attention_naive, where::attention_flash2},        \
       Bodies<kernels::F16>{where::attention_naive, where::attention_flash2}, \
       Bodies<kernels::Bf16>{where::attention_naive, where::attention_flash2})
@@ -152,15 +163,19 @@ std::string_view to_string(AttentionKernel kernel) {
 }
 
 std::unique_ptr<AttentionSubject> attention_backend(std::string_view name) {
-  if (name == "cpu_scalar") return REFUTE_SUBJECT(kernels::cpu_scalar);
-  if (name == "cpu_simd") return REFUTE_SUBJECT(kernels::cpu_simd);
+  if (name == "cpu_scalar") return REFUTE_SUBJECT(CompiledSubject, kernels::cpu_scalar);
+  if (name == "cpu_simd") return REFUTE_SUBJECT(CompiledSubject, kernels::cpu_simd);
   return nullptr;
 }
 
-std::unique_ptr<AttentionSubject> attention_subject_of(const worker::Context& context) {
+std::unique_ptr<AttentionSubject> attention_subject_of(worker::Context& context) {
   const Job& job = context.job();
   if (job.arm != Arm::mutant && !job.external_subject.empty()) {
     return make_attention_external(job.external_subject, job.limits.time_s);
+  }
+  if (job.arm != Arm::mutant && job.subject.text == "cuda") {
+    require_cuda_device(context);
+    return REFUTE_SUBJECT(CudaSubject, cuda_attention);
   }
   const std::string& name = job.arm == Arm::mutant ? job.mutant.text : job.subject.text;
   auto subject = job.arm == Arm::mutant ? mutant_named(name) : attention_backend(name);

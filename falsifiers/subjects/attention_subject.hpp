@@ -22,6 +22,8 @@ struct AttentionVariant {
   AttentionKernel kernel = AttentionKernel::flash2;
   bool rounds_probabilities = false;  ///< to the storage type before they meet V
   unsigned threads = 1;
+  /// Its sums may truncate, as those of matrix units do: what is right may be further off then.
+  bool truncates_sums = false;
 
   bool operator==(const AttentionVariant&) const = default;
 };
@@ -45,8 +47,9 @@ class AttentionSubject {
 };
 
 /// The implementation that the context names: a subject, or the mutant that stands in for it.
-/// Throws JobError for a name that nobody has.
-std::unique_ptr<AttentionSubject> attention_subject_of(const worker::Context& context);
+/// Throws JobError for a name that nobody has, and what subjects/cuda/device_gate.hpp says where
+/// the device is named and is not there.
+std::unique_ptr<AttentionSubject> attention_subject_of(worker::Context& context);
 
 /// A backend of ours by its name, "cpu_scalar" or "cpu_simd"; null for another.
 std::unique_ptr<AttentionSubject> attention_backend(std::string_view name);

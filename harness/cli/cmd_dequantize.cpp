@@ -48,7 +48,8 @@ int write_floats(const Arguments& a, const std::string& path, const tensor::Mode
                                    return instruments::dequantize(model, plan, batches, to);
                                  });
   if (status != 0) return status;
-  fmt::print("{}: {} tensors, {}\n", path, plan.steps.size(), show_bytes(plan.size));
+  fmt::print("{}: {} tensors, {}\n", tensor::escaped(path), plan.steps.size(),
+             show_bytes(plan.size));
   // The rest is whole, but somebody who asked for the model did not get all of it.
   return static_cast<int>(plan.left_out.empty() ? ExitCode::ok : ExitCode::findings);
 }

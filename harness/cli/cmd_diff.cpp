@@ -43,7 +43,7 @@ int run_stages(Arguments& a) {
   }
   a.stages.a = q.reference;
   a.stages.b = q.other;
-  a.stages.format = q.format;
+  a.stages.format = q.format.empty() ? "text" : q.format;
   a.stages.top = q.top;
   a.stages.threads = q.threads;
   a.stages.color = q.color;
@@ -90,17 +90,23 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--as", q.as,
                  "quantise the one model in memory and compare with that: q4_0 … q6_k, iq4_nl, "
                  "mxfp4, fp8-e4m3, fp8-e5m2, nf4, f16, bf16");
-  app.add_option("--scale", q.scale, "of --as fp8-…: tensor, channel or block (of 128)")
-      ->capture_default_str();
+  app.add_option("--scale", q.scale, "of --as fp8-…: tensor (default), channel or block (of 128)")
+      ->needs("--as");
   app.add_option("--threshold", a->threshold, "least cosine of a tensor; below it the exit is 1")
       ->capture_default_str();
-  app.add_flag("--no-threshold", a->no_threshold, "lift that gate; all other findings stay");
-  app.add_option("--match", q.match, "only tensors whose name matches: *, ?, [a-z]");
-  app.add_option("--map", q.map, "file of name pairs, the reference's first, one pair a line");
+  app.add_flag("--no-threshold", a->no_threshold,
+               "lift that gate, whatever --threshold says; all other findings stay");
+  app.add_flag("--thorough", q.thorough,
+               "quantise the reference again in K formats too, which takes several times as long")
+      ->excludes("--as");
+  app.add_option("--match", q.match,
+                 "only tensors whose name, on either side, matches: *, ?, [a-z]");
+  app.add_option("--map", q.map, "file of name pairs, the reference's first, one pair a line")
+      ->excludes("--as");
   app.add_option("--top", q.top, "only so many rows, and every row with a finding")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40));
-  app.add_option("--format", q.format, "text, json, tsv or md")->capture_default_str();
-  app.add_flag("--json", a->json, "short for --format json");
+  app.add_option("--format", q.format, "text (default), json, tsv, md or html");
+  app.add_flag("--json", a->json, "short for --format json")->excludes("--format");
   app.add_option("--output", q.outputs, "FORMAT=PATH; repeatable")->allow_extra_args(false);
   app.add_option("--svg", q.svg, "write a picture: errors by layer, and their histogram");
   app.add_option("-j,--jobs", q.threads, "threads; the result does not depend on them")
@@ -118,6 +124,7 @@ const Command kDiffCommand = {
     "  refute diff model.safetensors model-q4_k.gguf --quant-roundtrip\n"
     "  refute diff model.safetensors --as q8_0 --top 10\n"
     "  refute diff a.gguf b.gguf --json | jq -r '.[] | [.tensor, .rmse, .band_verdict] | @tsv'\n"
+    "  refute diff a.safetensors b.gguf --output html=diff.html\n"
     "  refute diff a.safetensors b.gguf --format md --svg diff.svg > diff.md\n"
     "  refute diff good/ bad/ --relative-tolerance 1e-5\n"
     "  refute diff good/lm_head.bin bad/lm_head.bin --values --top 5 --tolerance 1e-4",

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "harness/cli/command.hpp"
 #include "harness/cli/cuda_presence.hpp"
@@ -75,15 +76,42 @@ ParityResult<ParityRequest> request_of(const Arguments& a) {
   return r;
 }
 
+/// On a terminal one line that is written over, and is gone at the end; elsewhere nothing.
+class ProgressLine {
+ public:
+  ProgressLine() : terminal_(isatty(STDERR_FILENO) == 1) {}
+  ~ProgressLine() {
+    if (terminal_) fmt::print(stderr, "\r\x1b[K");
+  }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void operator()(std::string_view what, std::optional<double> share) const {
+    if (!terminal_) return;
+    fmt::print(stderr, "\r\x1b[K{}{}", what, share ? fmt::format(" {:.0f} %", 100 * *share) : " …");
+    std::fflush(stderr);
+  }
+
+ private:
+  bool terminal_;
+};
+
+instruments::ParityReport run_and_judge(const instruments::ParityPlan& plan,
+                                        const instruments::ParityInputs& inputs) {
+  const ProgressLine line;
+  const instruments::ParityProgress tell = [&](auto what, auto share) { line(what, share); };
+  return judge_parity(plan, inputs, run_parity(plan, inputs, tell), metrics::ContractParameters(),
+                      tell);
+}
+
 ParityResult<instruments::ParityReport> measure(const Arguments& a, const ParityRequest& request) {
   const instruments::CudaPresence cuda = find_cuda();
-  const metrics::ContractParameters parameters;
   if (!a.fixture.empty()) {
     const auto inputs = instruments::read_fixture(a.fixture, request);
     if (!inputs) return inputs.error();
     const auto plan = plan_parity(request, inputs->shape, inputs->storage, cuda);
     if (!plan) return plan.error();
-    return judge_parity(*plan, *inputs, run_parity(*plan, *inputs), parameters);
+    return run_and_judge(*plan, *inputs);
   }
   const auto dtype = choice("--dtype", a.dtype, metrics::kFormatNames);
   if (!dtype) return dtype.error();
@@ -93,7 +121,7 @@ ParityResult<instruments::ParityReport> measure(const Arguments& a, const Parity
   const auto plan = plan_parity(request, shape, storage, cuda);
   if (!plan) return plan.error();
   const auto inputs = instruments::generated_inputs(shape, storage, a.seed);
-  return judge_parity(*plan, inputs, run_parity(*plan, inputs), parameters);
+  return run_and_judge(*plan, inputs);
 }
 
 void print(const std::string& text) {

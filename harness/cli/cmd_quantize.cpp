@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +13,8 @@
 #include "harness/cli/cuda_presence.hpp"
 #include "harness/cli/device_gate.hpp"
 #include "harness/cli/model_output.hpp"
+#include "harness/cli/quantize_messages.hpp"
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quantize.hpp"
 #include "harness/model/near_miss.hpp"
 #include "harness/tensor/text.hpp"
@@ -21,7 +22,6 @@
 namespace refute::cli {
 namespace {
 
-using instruments::KeptBecause;
 using instruments::QuantizeOptions;
 using instruments::QuantizePlan;
 using kernels::Fp8Granularity;
@@ -31,8 +31,8 @@ constexpr std::size_t kLargestBlock = 1u << 16;
 struct Arguments {
   std::string input, output, format, scale, device;
   std::size_t block = 0;
-  std::vector<std::string> keep;
-  bool force = false;
+  std::vector<std::string> keep, drop;
+  bool force = false, fallback = false;
   unsigned jobs = 0;
 };
 
@@ -68,73 +68,11 @@ std::optional<std::string> read_scale(const Arguments& a, QuantizeOptions& optio
   return std::nullopt;
 }
 
-/// "layer.0.bias", "layer.1.bias" become "layer.*.bias (2)": a model has a hundred layers.
-std::vector<std::string> fold_layers(const std::vector<std::string>& names) {
-  std::vector<std::string> patterns;
-  std::map<std::string, std::vector<std::string>> by_pattern;
-  for (const std::string& name : names) {
-    std::string pattern;
-    for (const char c : name) {
-      const bool digit = c >= '0' && c <= '9';
-      const bool in_number = pattern.ends_with(".*");
-      if (!digit) pattern += c;
-      if (digit && !in_number) pattern += pattern.ends_with('.') ? '*' : c;
-    }
-    if (!by_pattern.contains(pattern)) patterns.push_back(pattern);
-    by_pattern[pattern].push_back(name);
-  }
-  std::vector<std::string> folded;
-  for (const std::string& pattern : patterns) {
-    const auto& same = by_pattern[pattern];
-    folded.push_back(same.size() == 1 ? same[0] : fmt::format("{} ({})", pattern, same.size()));
-  }
-  return folded;
-}
-
-/// Every tensor that stays as it is, by the reason.
-void tell_kept(const QuantizePlan& plan) {
-  std::map<KeptBecause, std::vector<std::string>> kept;
-  for (const auto& step : plan.steps) {
-    if (step.kept) kept[*step.kept].push_back(tensor::printable(step.tensor->name));
-  }
-  for (const auto& [why, names] : kept) {
-    fmt::print(stderr, "refute: {} left as {}, {}: {}\n",
-               names.size() == 1 ? "1 tensor" : fmt::format("{} tensors", names.size()),
-               names.size() == 1 ? "it is" : "they are", describe(why),
-               fmt::join(fold_layers(names), ", "));
-  }
-}
-
 std::size_t source_bytes(const tensor::ModelFile& model) {
   std::size_t bytes = 0;
   for (const auto& tensor : model.tensors())
     bytes += tensor.bytes.size() + tensor.scales.bytes.size();
   return bytes;
-}
-
-/// "all of it became zeros", "16 of 128 blocks became zeros, the first from value 512 on".
-std::string flushed_part(const instruments::Losses& losses) {
-  if (losses.whole()) return "all of it became zeros";
-  const bool blocks = losses.first_flushed->length != 1;
-  return fmt::format("{} of {} {} became zeros, the first {} {}", losses.flushed,
-                     losses.flushed + losses.alive, blocks ? "blocks" : "values",
-                     blocks ? "from value" : "is value", losses.first_flushed->first);
-}
-
-void tell_flushed(const std::vector<instruments::FlushedTensor>& flushed,
-                  const std::string& format) {
-  for (const auto& [tensor, losses] : flushed) {
-    fmt::print(stderr,
-               "refute: warning: tensor '{}': {}: weights of {:.3g} and less in size are too small "
-               "for {} there; leave it alone with --keep\n",
-               tensor::printable(tensor->name), flushed_part(losses), losses.largest_flushed,
-               format);
-  }
-}
-
-std::string flushed_summary(const std::vector<instruments::FlushedTensor>& flushed) {
-  if (flushed.empty()) return "";
-  return fmt::format("; {} of them lost weights to zero (named above)", flushed.size());
 }
 
 /// The file is there, but a tensor of which nothing is left is a finding.
@@ -144,13 +82,18 @@ ExitCode exit_of(const std::vector<instruments::FlushedTensor>& flushed) {
   return gone ? ExitCode::findings : ExitCode::ok;
 }
 
+/// Where FP8 and NF4 go, and ggml's formats.
+std::string ending_of(const QuantizeOptions& options) {
+  return std::holds_alternative<kernels::GgmlFormat>(options.target) ? ".gguf" : ".safetensors";
+}
+
 int write_quantized(const Arguments& a, const tensor::ModelFile& model, const QuantizePlan& plan) {
-  const bool gguf = std::holds_alternative<kernels::GgmlFormat>(plan.options.target);
   const std::string format = to_string(plan.options.target);
   const std::string path =
-      !a.output.empty() ? a.output : name_beside(a.input, format, gguf ? ".gguf" : ".safetensors");
+      !a.output.empty() ? a.output : name_beside(a.input, format, ending_of(plan.options));
   auto file = open_output(model, path, a.force);
   if (!file) return fail(ExitCode::usage, file.error());
+  tell_kept(plan);
   std::vector<instruments::FlushedTensor> flushed;
   const int status = write_model(model, *std::move(file), a.jobs,
                                  [&](const instruments::BatchOptions& batches, auto& to) {
@@ -159,18 +102,46 @@ int write_quantized(const Arguments& a, const tensor::ModelFile& model, const Qu
                                    return std::move(done.failure);
                                  });
   if (status != 0) return status;
-  tell_flushed(flushed, format);
-  fmt::print("{}: {} of {} tensors quantised to {}, {} of tensors became {}{}\n", path,
-             plan.quantized, plan.steps.size(), format, show_bytes(source_bytes(model)),
-             show_bytes(plan.layout.size), flushed_summary(flushed));
+  tell_flushed(flushed);
+  fmt::print("{}: {}, {} of tensors became {}{}\n", tensor::escaped(path), quantized_text(plan),
+             show_bytes(source_bytes(model)), show_bytes(plan.layout.size),
+             flushed_summary(flushed));
   return static_cast<int>(exit_of(flushed));
+}
+
+bool has_fallback(const instruments::QuantizeTarget& target) {
+  const auto* ggml = std::get_if<kernels::GgmlFormat>(&target);
+  return ggml && instruments::fallback_format(*ggml, 1);
+}
+
+/// A glob that matches no tensor was meant otherwise.
+std::optional<Error> idle_glob(const tensor::ModelFile& model, std::string_view option,
+                               const std::vector<std::string>& globs) {
+  std::vector<std::string> names;
+  for (const auto& tensor : model.tensors()) names.push_back(tensor.name);
+  for (const std::string& glob : globs) {
+    if (const auto problem = instruments::glob_problem(glob))
+      return Error{fmt::format("{} {}: {}", option, glob, *problem), ""};
+    const bool used = std::ranges::any_of(
+        names, [&](const std::string& name) { return instruments::glob_matches(glob, name); });
+    if (!used) {
+      return Error{fmt::format("{} {}: no tensor of {} is called that", option, glob, model.path()),
+                   did_you_mean(near_miss(glob, names))};
+    }
+  }
+  return std::nullopt;
 }
 
 int run_quantize(const Arguments& a) {
   const auto target = instruments::quantize_target(a.format);
   if (!target) return usage(unknown_format(a.format));
-  QuantizeOptions options{.target = *target, .keep = a.keep};
+  QuantizeOptions options{
+      .target = *target, .keep = a.keep, .fallback = a.fallback, .drop = a.drop};
+  if (a.fallback && !has_fallback(*target))
+    return usage("--fallback is for q2_k to q6_k, whose blocks are 256 values long");
   if (const auto problem = read_scale(a, options)) return usage(*problem);
+  if (const auto wrong = wrong_ending(a.output, to_string(*target), ending_of(options)))
+    return fail(ExitCode::usage, *wrong);
   if (!a.device.empty() && a.device != "cpu" && a.device != "cuda")
     return usage(fmt::format("--device {}: wants cpu or cuda", a.device));
   if (a.device == "cuda") {
@@ -180,10 +151,14 @@ int run_quantize(const Arguments& a) {
   }
   auto model = tensor::ModelFile::open(a.input);
   if (!model) return fail(ExitCode::usage, model.error());
+  for (const auto& [option, globs] : {std::pair("--keep", &a.keep), std::pair("--drop", &a.drop)}) {
+    if (const auto problem = idle_glob(*model, option, *globs))
+      return fail(ExitCode::usage, *problem);
+  }
   const auto plan = plan_quantize(*model, options);
   if (!plan) return fail(ExitCode::usage, plan.error());
-  tell_kept(*plan);
   if (plan->quantized == 0) {
+    tell_kept(*plan);
     return fail(ExitCode::nothing_selected,
                 {a.input + ": there is nothing in it to quantise", "nothing was written"});
   }
@@ -208,6 +183,12 @@ std::function<int()> attach(CLI::App& app) {
   app.add_option("--keep", a->keep, "Leave tensors of this name alone; * and ? match (repeatable)")
       ->type_name("GLOB")
       ->allow_extra_args(false);
+  app.add_option("--drop", a->drop, "Leave tensors of this name out of the result (repeatable)")
+      ->type_name("GLOB")
+      ->allow_extra_args(false);
+  app.add_flag("--fallback", a->fallback,
+               "K formats: rows that are no multiple of 256 take a format of blocks of 32, as "
+               "llama.cpp does it");
   app.add_option("--device", a->device, "cpu (default) or cuda");
   app.add_option("-j,--jobs", a->jobs, "Threads; the result does not depend on them")
       ->check(CLI::Range(0u, 1024u));

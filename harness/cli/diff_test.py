@@ -3,9 +3,11 @@
 usage: diff_test.py REFUTE
 """
 
+import html.parser
 import json
 import os
 import pathlib
+import pty
 import random
 import struct
 import subprocess
@@ -276,6 +278,40 @@ class Diff(unittest.TestCase):
         rows = self.diff(hf, gemma, "--match", "*layernorm*")
         self.assertEqual(rows[0]["rmse"], 0.0)
 
+    def sparse(self, name, dtype, width, values):
+        """A model of zeros that takes no room on the disk."""
+        rows = values // 4096
+        header = json.dumps({"w": {"dtype": dtype, "shape": [rows, 4096], "data_offsets": [0, values * width]}}).encode()
+        path = self.root / f"{name}.safetensors"
+        path.write_bytes(struct.pack("<Q", len(header)) + header)
+        os.truncate(path, 8 + len(header) + values * width)
+        return path
+
+    def test_a_file_that_is_cut_while_it_is_read_is_named(self):
+        # F64 against F32 is compared exactly, value by value: that takes longer than it takes to cut.
+        for cut in ("reference", "other"):
+            files = {"reference": self.sparse("reference", "F64", 8, 1 << 27), "other": self.sparse("other", "F32", 4, 1 << 27)}
+            parent, child = pty.openpty()
+            diff = subprocess.Popen([REFUTE, "diff", files["reference"], files["other"], "-j", "1"],
+                                    stderr=child, stdout=subprocess.PIPE)
+            os.close(child)
+            seen = os.read(parent, 4096)  # the bar, which is drawn in the middle of the work
+            self.assertIn(b"GiB", seen)
+            os.truncate(files[cut], 1 << 16)
+            while True:
+                try:
+                    piece = os.read(parent, 4096)
+                except OSError:
+                    break
+                if not piece:
+                    break
+                seen += piece
+            out, _ = diff.communicate(timeout=60)
+            os.close(parent)
+            self.assertEqual(diff.returncode, 3, seen)
+            self.assertIn(f"{files[cut]}: was changed or cut short while it was read".encode(), seen)
+            self.assertEqual(out, b"", "nothing is said of a model that went away")
+
     def test_formats_outputs_and_the_picture(self):
         other = self.quantized("q4_0")
         self.refute("diff", self.model, other, "--format", "md", "--svg", "picture.svg",
@@ -286,16 +322,65 @@ class Diff(unittest.TestCase):
         self.assertEqual(len(picture.getElementsByTagName("circle")), 4)
         markdown = self.refute("diff", self.model, other, "--format", "md", "--svg", "picture.svg").stdout
         self.assertIn("](picture.svg)", markdown)
+        self.refute("diff", self.model, other, "--output", "html=page.html")
+        page = (self.root / "page.html").read_text()
+        html.parser.HTMLParser().feed(page)
+        for row in self.weights:
+            self.assertIn(f"<td>{row}</td>", page)
+        self.assertEqual(page.count("<circle"), 4)
+        self.assertNotIn("<script", page)
         self.assertEqual(len(self.diff(self.model, other, "--top", "2")), 2)
         self.assertEqual(len(self.diff(self.model, other, "--match", "*layers.?.mlp*")), 3)
         self.assertIn("no finding", self.refute("diff", self.model, other).stdout)
         self.assertIn("did you mean `json`", self.refute("diff", self.model, other, "--format", "jsn", expect=2).stderr)
         self.assertIn("did you mean `q4_0`", self.refute("diff", self.model, "--as", "q40", expect=2).stderr)
 
+    def test_options_that_would_do_nothing_are_refused(self):
+        other = self.quantized("q4_0")
+        for options, said in ((["--json", "--format", "md"], "excludes"),
+                              (["--match", "[a"], "never closed"), (["--scale", "block"], "--scale requires --as"),
+                              (["--as", "q8_0"], "name no second")):
+            self.assertIn(said, self.refute("diff", self.model, other, *options, expect=2).stderr)
+        for options, said in ((["--as", "q4_0", "--scale", "block"], "for --as fp8"),
+                              (["--as", "q4_0", "--map", "pairs"], "excludes")):
+            self.assertIn(said, self.refute("diff", self.model, *options, expect=2).stderr)
+
+    def test_what_a_quick_look_cannot_see_is_said_and_a_thorough_one_sees_it(self):
+        file = self.quantized("q5_k")
+        note = "blocks of Q5_K were not quantised again"
+        self.assertIn(note, self.refute("diff", self.model, file).stdout)
+        self.assertNotIn(note, self.refute("diff", self.model, file, "--thorough").stdout)
+        content = bytearray(file.read_bytes())
+        at = len(content) - 2048 - 5 * 176 + 4  # the first scale, five blocks before the norm
+        content[at] ^= 0x01
+        file.write_bytes(content)
+        rows = self.diff(self.model, file, "--thorough", expect=1)
+        name = "model.layers.2.mlp.up_proj.weight"
+        self.assertEqual(self.kinds(rows), {(name, "wrong_code")})
+        self.assertIn("block 11, element", self.row(rows, name)["findings"][0]["message"])
+
+    def test_match_goes_by_the_names_of_either_side(self):
+        hf = self.write("hf", {"model.layers.0.mlp.up_proj.weight": f32([2, 64], normal(128, 1)),
+                               "model.norm.weight": f32([64], [1.0] * 64)})
+        other = gguf(self.root / "m.gguf", {}, {"blk.0.ffn_up.weight": ([2, 64], normal(128, 1)),
+                                                "output_norm.weight": ([64], [1.0] * 64)})
+        for glob in ("*up_proj*", "blk.*"):
+            rows = self.diff(hf, other, "--match", glob)
+            self.assertEqual([r["tensor"] for r in rows], ["model.layers.0.mlp.up_proj.weight"])
+
+    def test_the_place_of_the_largest_error_is_shown(self):
+        other = self.quantized("q4_0")
+        worst = self.diff(self.model, other)[0]
+        place = f"at [{worst['max_abs_index'] // 512}, {worst['max_abs_index'] % 512}]"
+        for form in ("text", "md"):
+            line = next(l for l in self.refute("diff", self.model, other, "--format", form).stdout.splitlines()
+                        if worst["tensor"] in l)
+            self.assertIn(place, line)
+
     def test_names_cannot_write_on_the_terminal(self):
         name = "w\x1b[31m|\t\n"
         file = self.write("odd", {name: f32([2], [1, 2])})
-        for form in ("text", "tsv", "md"):
+        for form in ("text", "tsv", "md", "html"):
             shown = self.refute("diff", file, file, "--format", form).stdout
             self.assertNotIn("\x1b", shown)
         self.assertEqual(self.diff(file, file)[0]["tensor"], name)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/cli/progress.hpp"
+#include "harness/tensor/text.hpp"
 
 namespace refute::cli {
 namespace {
@@ -67,6 +68,16 @@ std::string name_beside(const std::string& input, const std::string& infix,
   return (path.parent_path() / (path.stem().string() + "." + infix + extension)).string();
 }
 
+std::optional<Error> wrong_ending(const std::string& path, const std::string& format,
+                                  const std::string& ending) {
+  constexpr std::array<const char*, 4> kEndings = {".safetensors", ".gguf", ".npz", ".npy"};
+  const std::string given = fs::path(path).extension().string();
+  if (given == ending || std::ranges::find(kEndings, given) == kEndings.end()) return std::nullopt;
+  return Error{fmt::format("-o {}: {} is stored as {}, not as {}", path, format, ending.substr(1),
+                           given.substr(1)),
+               "end the name with " + ending};
+}
+
 Result<tensor::NewFile> open_output(const tensor::ModelFile& model, const std::string& path,
                                     bool force) {
   std::error_code ignored;
@@ -101,7 +112,8 @@ int write_model(const tensor::ModelFile& model, tensor::NewFile file, unsigned t
 }
 
 int fail(ExitCode code, const Error& error) {
-  fmt::print(stderr, "refute: {}{}{}\n", error.what, error.hint.empty() ? "" : "; ", error.hint);
+  fmt::print(stderr, "refute: {}{}{}\n", tensor::escaped(error.what),
+             error.hint.empty() ? "" : "; ", tensor::escaped(error.hint));
   return static_cast<int>(code);
 }
 

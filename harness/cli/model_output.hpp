@@ -19,6 +19,11 @@ namespace refute::cli {
 std::string name_beside(const std::string& input, const std::string& infix,
                         const std::string& extension);
 
+/// A name that promises another container than the format is stored in, which has this ending.
+/// Names without an ending, or with one of nobody's, promise nothing.
+std::optional<Error> wrong_ending(const std::string& path, const std::string& format,
+                                  const std::string& ending);
+
 /// The file to write, or why not: it is there already, cannot be written, or is the input itself.
 Result<tensor::NewFile> open_output(const tensor::ModelFile& model, const std::string& path,
                                     bool force);

@@ -104,6 +104,18 @@ class Figures(unittest.TestCase):
             self.assertAlmostEqual(worst["got"], worst["exact"], delta=2 ** -8 * abs(worst["exact"]) + 1e-5)
             self.assertEqual(r["calibrated"]["verdict"], "accepted")
 
+    def test_what_decided_has_a_place(self):
+        r = record("--seq-q", "70", "--dtype", "bf16", "--causal")["calibrated"]
+        self.assertEqual(r["decided_by"], "C1")  # a healthy bf16 kernel takes most of what rows may
+        self.assertEqual(set(r["decided_at"]), {"batch", "head", "row"})
+        self.assertEqual(r["decided_at"], r["C1"]["at"])
+        self.assertEqual(set(r["C3"]["at"]), {"batch", "head", "row", "column"})
+        self.assertNotIn("at", r["C9"])
+        place = r["decided_at"]
+        _, text, _ = run("--seq-q", "70", "--dtype", "bf16", "--causal")
+        self.assertRegex(text, rf"accepted by C1: \S+ of the limit taken at batch {place['batch']}, head {place['head']}, "
+                               rf"row {place['row']}, headroom")
+
     def test_the_seed_moves_the_figures_and_repeats_them(self):
         first, second = record("--seed", "1"), record("--seed", "2")
         self.assertNotEqual(first["cosine_sim"], second["cosine_sim"])
@@ -206,6 +218,17 @@ class Fixtures(unittest.TestCase):
         self.assertEqual(r["expected"]["verdict"], "refused")
         self.assertEqual(r["calibrated"]["verdict"], "accepted")
         self.assertEqual(r["expected"]["max_abs_diff_at"], {"batch": 0, "head": 0, "row": 1, "column": 36})
+        self.assertEqual((r["expected"]["decided_by"], r["expected"]["decided_at"]),
+                         ("C3", {"batch": 0, "head": 0, "row": 1, "column": 36}))
+        self.assertGreater(r["expected"]["ratio"], 1)
+        _, text, _ = run("--fixture", str(self.path))
+        self.assertIn("itself refused by C3 at batch 0, head 0, row 1, column 36: ", text)
+        out[200] = math.nan
+        self.tensors["out"] = ("F32", [1, 2, 3, 64], f32s(out))
+        r = record("--fixture", safetensors(self.path, self.tensors))
+        self.assertEqual((r["expected"]["verdict"], r["expected"]["first_non_finite"]), ("refused", 200))
+        _, text, _ = run("--fixture", str(self.path))
+        self.assertIn("the first that is not finite is element 200 (batch 0, head 1, row 0, column 8)", text)
 
     def test_refuses_what_is_missing_or_misshapen(self):
         self.assertEqual(self.error(k=None), "missing-tensor")

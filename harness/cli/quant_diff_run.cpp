@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "harness/cli/byte_progress.hpp"
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quant_diff_as.hpp"
 #include "harness/instruments/quant_diff_pair.hpp"
 #include "harness/instruments/quant_diff_report.hpp"
@@ -16,6 +17,7 @@
 #include "harness/model/near_miss.hpp"
 #include "harness/pipeline/judge/file_text.hpp"
 #include "harness/tensor/model_file.hpp"
+#include "harness/tensor/text.hpp"
 
 namespace refute::cli {
 namespace {
@@ -35,6 +37,7 @@ constexpr std::array kFormats = {
               }},
     FormatRow{"tsv", instruments::diff_tsv},
     FormatRow{"md", instruments::diff_markdown},
+    FormatRow{"html", instruments::diff_html},
 };
 
 const FormatRow* format_named(std::string_view name) {
@@ -65,7 +68,7 @@ Result<const FormatRow*> parse_format(std::string_view name, std::string_view op
   if (const FormatRow* row = format_named(name)) return row;
   std::vector<std::string> names;
   for (const FormatRow& row : kFormats) names.emplace_back(row.name);
-  return no_such(option, name, "text, json, tsv or md", names);
+  return no_such(option, name, "text, json, tsv, md or html", names);
 }
 
 Result<Output> parse_output(const std::string& text) {
@@ -82,6 +85,9 @@ Result<instruments::QuantizeOptions> parse_as(const QuantDiffArguments& a) {
   const auto& names = instruments::quantize_target_names();
   if (!target)
     return no_such("--as", a.as, fmt::format("one of {}", fmt::join(names, ", ")), names);
+  if (a.scale.empty()) return instruments::QuantizeOptions{.target = *target, .keep = {}};
+  if (!std::holds_alternative<kernels::Fp8Format>(*target))
+    return Error{"--scale is for --as fp8-e4m3 and fp8-e5m2", ""};
   constexpr std::array<std::string_view, 3> kScalings = {"tensor", "channel", "block"};
   const auto scaling = std::ranges::find(kScalings, a.scale);
   if (scaling == kScalings.end()) {
@@ -95,7 +101,7 @@ Result<instruments::QuantizeOptions> parse_as(const QuantDiffArguments& a) {
 
 Result<Plan> plan_of(const QuantDiffArguments& a) {
   Plan plan;
-  auto format = parse_format(a.format, "--format");
+  auto format = parse_format(a.format.empty() ? "text" : a.format, "--format");
   if (!format) return format.take_error();
   plan.format = *format;
   for (const std::string& text : a.outputs) {
@@ -103,6 +109,8 @@ Result<Plan> plan_of(const QuantDiffArguments& a) {
     if (!output) return output.take_error();
     plan.outputs.push_back(*std::move(output));
   }
+  if (const auto problem = instruments::glob_problem(a.match))
+    return Error{fmt::format("--match {}: {}", a.match, *problem), ""};
   if (!a.as.empty()) {
     auto as = parse_as(a);
     if (!as) return as.take_error();
@@ -118,14 +126,15 @@ Result<Plan> plan_of(const QuantDiffArguments& a) {
   plan.diff.threshold = a.threshold;
   plan.diff.match = a.match;
   plan.diff.threads = a.threads;
+  plan.diff.thorough = a.thorough;
   return plan;
 }
 
 /// A file that was cut short while it was read gives no verdict; anything else is the input's
 /// fault.
 int failed(const Error& error, ExitCode code) {
-  fmt::print(stderr, "refute: {}\n", error.what);
-  if (!error.hint.empty()) fmt::print(stderr, "{}\n", error.hint);
+  fmt::print(stderr, "refute: {}\n", tensor::escaped(error.what));
+  if (!error.hint.empty()) fmt::print(stderr, "{}\n", tensor::escaped(error.hint));
   return static_cast<int>(code);
 }
 
@@ -137,12 +146,13 @@ int exit_of(const DiffReport& report) {
 void explain_nothing(const DiffReport& report, const QuantDiffArguments& a) {
   if (report.common != 0) return;
   if (!a.as.empty()) {
-    fmt::print(stderr, "refute: nothing in {} can be quantised to {}{}\n", a.reference, a.as,
+    fmt::print(stderr, "refute: nothing in {} can be quantised to {}{}\n",
+               tensor::escaped(a.reference), a.as,
                a.match.empty() ? "" : " among what --match selects");
   } else if (report.rows.empty() && a.match.empty()) {
     fmt::print(stderr, "refute: neither model has a tensor\n");
   } else if (report.rows.empty()) {
-    fmt::print(stderr, "refute: --match {} selects nothing\n", a.match);
+    fmt::print(stderr, "refute: --match {} selects nothing\n", tensor::escaped(a.match));
   } else {
     fmt::print(stderr,
                "refute: the two models have no tensor in common\nName pairs in a file and give it "

@@ -191,6 +191,51 @@ class Quantize(Models):
         self.assertIn("'a.weight': 1 of 128 blocks became zeros, the first from value 0", done.stderr)
         self.assertIn("1 of them lost weights to zero", done.stdout)
 
+    def test_what_gguf_cannot_hold_can_be_left_out(self):
+        conv = ("F32", [2, 2, 2, 1, 32], floats([1] * 256))
+        for name, said in (("conv", "cannot hold 5 dimensions, only 4"), ("x" * 64, "more than 63 bytes")):
+            shape = conv if name == "conv" else ("F32", [2, 128], conv[2])
+            model = self.model("odd.safetensors", **{name: shape})
+            done = refute("quantize", model, "--format", "q4_0")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"tensor '{name}': GGUF", done.stderr)
+            self.assertIn(said, done.stderr)
+            self.assertIn("leave the tensor out with --drop", done.stderr)
+            done = refute("quantize", model, "--format", "q4_0", "--drop", name[:4] + "*")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"tensor '{name}' is left out, named with --drop", done.stderr)
+            self.assertIn("1 of 2 tensors", done.stdout)
+            (self.folder / "odd.q4_0.gguf").unlink()
+            self.assertEqual(refute("quantize", model, "--format", "fp8-e4m3", "--force").returncode, 0)
+
+    def test_rows_that_are_no_whole_blocks_of_a_k_format(self):
+        model = self.model("m.safetensors", odd=("F32", [2, 96], floats(self.weights[:192])),
+                           uneven=("F32", [2, 40], floats(self.weights[:80])))
+        done = refute("quantize", model, "--format", "q4_k")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("1 of 4 tensors quantised to q4_k,", done.stdout)
+        self.assertIn("which 2 of 4 tensors do not have; --fallback stores 1 as f16, 1 as q5_0, as llama.cpp does", done.stderr)
+        done = refute("quantize", model, "--format", "q4_k", "--fallback", "--force")
+        self.assertIn("1 of 4 tensors quantised to q4_k, 1 to f16, 1 to q5_0,", done.stdout)
+        rows = json.loads(refute("diff", model, self.folder / "m.q4_k.gguf", "--json").stdout)
+        self.assertEqual({r["tensor"]: r["qtype"] for r in rows},
+                         {"a.weight": "Q4_K", "odd": "Q5_0", "uneven": "F16", "a.norm.weight": "F32"})
+        self.assertEqual([f for r in rows for f in r["findings"]], [])
+        self.assertEqual(refute("quantize", model, "--format", "q4_0", "--fallback").returncode, 2)
+
+    def test_messages_are_clean_and_not_before_their_time(self):
+        model = self.model()
+        self.write("out.gguf", b"precious")
+        done = refute("quantize", model, "--format", "q4_0", "-o", self.folder / "out.gguf")
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("left as it is", done.stderr)
+        odd = os.fsencode(str(self.folder)) + b"/\xff\x1b[31m"
+        for command in (["quantize", odd, "--format", "q4_0"], ["dequantize", odd], ["diff", odd, model]):
+            done = subprocess.run([REFUTE, *command], capture_output=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(b"\\xFF\\x1B[31m: cannot open", done.stderr)
+            done.stderr.decode()
+
     def test_f64_beyond_f32(self):
         model = self.write("wide.safetensors", safetensors(
             {"w": ("F64", [2, 32], struct.pack("<64d", *[1.0] * 63, 1e300)), "ok": ("F32", [2], floats([1, 2]))}))
@@ -211,7 +256,13 @@ class Quantize(Models):
                               (["--format", "fp8-e4m3", "--scale", "row"], "tensor, channel or block"),
                               (["--format", "fp8-e4m3", "--scale", "block", "--block", "100"], "power of two"),
                               (["--format", "fp8-e4m3", "--block", "64"], "--scale block"),
-                              (["--format", "q4_0", "--device", "tpu"], "cpu or cuda"), ([], "--format")):
+                              (["--format", "q4_0", "--device", "tpu"], "cpu or cuda"), ([], "--format"),
+                              (["--format", "q4_0", "--keep", "b.*"], "no tensor of"),
+                              (["--format", "q4_0", "--keep", "a.wieght"], "did you mean `a.weight`"),
+                              (["--format", "q4_0", "--drop", "b.*"], "--drop b.*: no tensor of"),
+                              (["--format", "q4_0", "--keep", "a[.*"], "never closed"),
+                              (["--format", "fp8-e4m3", "-o", "out.gguf"], "stored as safetensors, not as gguf"),
+                              (["--format", "q4_0", "-o", "out.npz"], "stored as gguf, not as npz")):
             with self.subTest(options):
                 done = refute("quantize", model, *options)
                 self.assertEqual(done.returncode, 2)

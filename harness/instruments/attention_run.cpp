@@ -44,6 +44,27 @@ AttentionStatus run_as(AttentionKernel kernel, CpuSubject subject, const Attenti
   return status;
 }
 
+/// A key head after the other, with the query heads that share it: they stand side by side.
+void solve_by_head(const AttentionCall& call, const metrics::DeclaredPrecision& precision,
+                   const AttentionTensors& in, std::span<double> out, oracles::ErrorScales scales,
+                   const HeadProgress& progress) {
+  const kernels::AttentionShape& s = call.shape;
+  const metrics::WeightDeviation w = metrics::weight_deviation(precision, s.head_dim);
+  const bool causal = call.mask == kernels::AttentionMask::causal;
+  const std::size_t group = s.heads_q / s.heads_kv, count = s.batch * s.heads_kv;
+  const oracles::AttentionProblem head{1,          group,  1,          s.seq_q,     s.seq_kv,
+                                       s.head_dim, causal, call.scale, call.threads};
+  const std::size_t queries = group * s.seq_q * s.head_dim, keys = s.seq_kv * s.head_dim;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (progress) progress(i, count);
+    oracles::attention(
+        head, in.q.subspan(i * queries, queries), in.k.subspan(i * keys, keys),
+        in.v.subspan(i * keys, keys), out.subspan(i * queries, queries),
+        {w.products, w.score, w.shift, w.constant, w.absolute},
+        {scales.terms.subspan(i * queries, queries), scales.spread.subspan(i * queries, queries)});
+  }
+}
+
 }  // namespace
 
 float stored_as(Format storage, float x) {
@@ -74,10 +95,12 @@ AttentionStatus run_attention(AttentionKernel kernel, CpuSubject subject, Format
 
 metrics::CriterionData attention_reference(const AttentionCall& call, Format storage,
                                            const AttentionTensors& in,
-                                           const metrics::BoundParameters& parameters) {
+                                           const metrics::BoundParameters& parameters,
+                                           const HeadProgress& progress) {
   const kernels::AttentionShape& s = call.shape;
   metrics::DeclaredPrecision precision;
   precision.exp_ulps = parameters.exp_ulps;
+  precision.growth = parameters.growth;
   precision.output = storage;
   if (call.probabilities == kernels::AttentionProbabilities::round_to_storage) {
     precision.probabilities = storage;
@@ -88,13 +111,8 @@ metrics::CriterionData attention_reference(const AttentionCall& call, Format sto
   y.cols = s.head_dim;
   y.reference.resize(y.rows * y.cols);
   y.bound.resize(y.rows * y.cols);
-  const metrics::WeightDeviation w = metrics::weight_deviation(precision, s.head_dim);
   std::vector<double> terms(y.reference.size()), spread(y.reference.size());
-  const bool causal = call.mask == kernels::AttentionMask::causal;
-  oracles::attention({s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv, s.head_dim, causal,
-                      call.scale, call.threads},
-                     in.q, in.k, in.v, y.reference,
-                     {w.products, w.score, w.shift, w.constant, w.absolute}, {terms, spread});
+  solve_by_head(call, precision, in, y.reference, {terms, spread}, progress);
   metrics::attention_bound(precision, parameters.lambda, s.seq_kv, y.reference, terms, spread,
                            y.bound);
   return y;

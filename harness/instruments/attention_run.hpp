@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -38,10 +39,14 @@ kernels::AttentionStatus run_attention(AttentionKernel kernel, CpuSubject subjec
                                        metrics::Format storage, const kernels::AttentionCall& call,
                                        const AttentionTensors& in, std::vector<float>& out);
 
+using HeadProgress = std::function<void(std::size_t done, std::size_t total)>;
+
 /// Format, rows, cols, the exact reference, and how far a kernel of the call's declared precision
-/// may be from it; baseline and plain are left to the caller.
+/// may be from it; baseline and plain are left to the caller. `progress` is told how many of the
+/// key heads are done.
 metrics::CriterionData attention_reference(const kernels::AttentionCall& call,
                                            metrics::Format storage, const AttentionTensors& in,
-                                           const metrics::BoundParameters& parameters);
+                                           const metrics::BoundParameters& parameters,
+                                           const HeadProgress& progress = {});
 
 }  // namespace refute::instruments

@@ -36,8 +36,8 @@ void measure_against_oracle(FaultObservation& observation,
 
 /// Problems on which common faults differ from each other, for a kernel to be run on besides the
 /// case that it failed: grouped heads, two entries, unequal lengths that are no multiple of a tile
-/// or of 8, both head_dims of flash2, rows that see nothing, and scores far apart (Q and K ten
-/// times N(0, 1)).
+/// or of 8 and one that is, both head_dims of flash2, rows that see nothing, and scores far apart
+/// (Q and K ten times N(0, 1)).
 struct TellingProblem {
   oracles::AttentionProblem problem;  ///< scale is 1/√D
   bool far_apart = false;
@@ -50,19 +50,28 @@ struct FaultSpread {
   std::size_t of = 0;
 };
 
-/// Where the wrong elements of one observation lie. All is empty if none is.
+/// Where the wrong elements of one observation lie. All is empty if none is. What is more than a
+/// list of places is said only where it would be rarer than one in a thousand by chance.
 struct FaultPlace {
   std::size_t wrong = 0, elements = 0, not_finite = 0;
   FaultSpread batches, heads, rows, columns;
+  /// 1 or 2 where the wrong rows are just those that see that many keys at least; else 0.
+  std::size_t rows_seeing = 0;
   std::size_t worst_batch = 0, worst_head = 0, worst_row = 0, worst_column = 0;
   /// Rows are wrong exactly from so many visible keys on: the key with this index comes in then.
   std::optional<std::size_t> first_key;
+  /// The key along whose value most wrong rows are off; or else how far it is from the last that a
+  /// row sees, or where in its tile, if they agree in that only.
+  std::optional<std::size_t> key, key_from_end, key_in_tile;
   /// The tile of keys along whose part of the output most wrong rows are off. A kernel with one
   /// tile of keys has none.
   std::optional<std::size_t> key_tile;
   std::size_t tile = 0;
 };
 FaultPlace locate_fault(const FaultObservation& observation, std::size_t tile);
+
+/// How much a place says, to choose one of several: 0 if nothing is wrong.
+std::size_t sharpness(const FaultPlace& place);
 
 /// "260 of 8320 elements: head 1 of 2, rows 64-79 of 80 (0-15 modulo 64), all 64 columns; …"
 std::string sentence(const FaultPlace& place);

@@ -100,18 +100,18 @@ struct Example {
   std::size_t line, source;
 };
 
-/// False unless every wrong line is explained; sets the example if there is none yet.
+/// False unless every wrong line is explained; sets the example if there is none yet. Lines of an
+/// element or two can contradict, and are no example.
 bool explains(const Disorder& disorder, const FaultObservation& o,
               std::optional<Example>& example) {
   const Lines lines = disorder.lines(o);
-  if (lines.length < kLeastLength) return false;
   const std::vector<std::size_t> wrong = wrong_lines(o, lines);
   if (wrong.size() > kMostWrong) return false;
   if (!wrong.empty() && disorder.exactly != 0 && wrong.size() != disorder.exactly) return false;
   for (const std::size_t line : wrong) {
     const auto source = source_of(o, lines, disorder, line);
     if (!source) return false;
-    if (!example) example = Example{line, *source};
+    if (!example && lines.length >= kLeastLength) example = Example{line, *source};
   }
   return true;
 }

@@ -16,23 +16,38 @@ std::vector<std::size_t> sorted(const std::set<std::size_t>& set) {
   return {set.begin(), set.end()};
 }
 
+/// log of the number of ways to choose k of n.
+double log_choices(std::size_t n, std::size_t k) {
+  const auto x = static_cast<double>(n), y = static_cast<double>(k);
+  return std::lgamma(x + 1) - std::lgamma(y + 1) - std::lgamma(x - y + 1);
+}
+
+/// What is said of a place has to be less likely than that where places are drawn at random.
+constexpr double kChance = 1e-3;
+
 /// The number of visible keys from which on rows are wrong, if it splits the rows of the wrong
-/// heads in two.
+/// heads in two, and that is no chance. Rows of several heads count once: heads tend to err in the
+/// same rows.
 std::optional<std::size_t> first_key_of(const FaultObservation& o,
                                         const std::set<std::size_t>& wrong_rows,
                                         const std::set<std::size_t>& wrong_heads) {
   std::size_t least_wrong = o.problem.seq_kv + 1, most_right = 0;
-  bool any_right = false;
+  std::set<std::size_t> seeing, wrong;
   for (std::size_t r = 0; r < o.actual.size() / o.problem.head_dim; ++r) {
     const RowPlace place = place_of(o.problem, r);
-    if (!wrong_heads.contains(r / o.problem.seq_q)) continue;
+    // A row without a key, or with one, whose weight is 1 in any case, says nothing.
+    if (!wrong_heads.contains(r / o.problem.seq_q) || place.seen < 2) continue;
+    seeing.insert(place.row);
     if (wrong_rows.contains(r)) {
+      wrong.insert(place.row);
       least_wrong = std::min(least_wrong, place.seen);
     } else {
-      most_right = std::max(most_right, place.seen), any_right = true;
+      most_right = std::max(most_right, place.seen);
     }
   }
-  if (!any_right || least_wrong == 0 || most_right >= least_wrong) return std::nullopt;
+  if (most_right < 2 || wrong.empty() || most_right >= least_wrong) return std::nullopt;
+  // All ways in which so many rows can be wrong, of which this is one.
+  if (-log_choices(seeing.size(), wrong.size()) > std::log(kChance)) return std::nullopt;
   return least_wrong - 1;
 }
 
@@ -47,46 +62,89 @@ double share_along(const FaultObservation& o, std::size_t row, std::span<const d
   return size > 0 && error > 0 ? dot / size * (dot / error) : 0;
 }
 
-/// The tile that the row's error points to: a wrong weight of key j moves the output along v_j -
-/// out, one of a whole tile along Σ p_j·(v_j - out).
-std::optional<std::size_t> tile_of_row(const FaultObservation& o, std::size_t row,
-                                       std::size_t tile) {
-  constexpr double kClear = 0.9;
+/// The greatest and the second of some shares, and whose the greatest is.
+struct Best {
+  double share = 0, next = 0;
+  std::size_t which = 0;
+
+  void take(double x, std::size_t i) {
+    next = std::max(next, std::min(x, share));
+    if (x > share) share = x, which = i;
+  }
+  /// It is nearly all of the error, and no other comes near: where one key outweighs the others the
+  /// way to it is the way from the next, and of two tiles one lies where the other does not.
+  bool clear() const { return share > 0.9 && next < 0.45; }
+};
+
+/// The key or the tile of keys that a row's error points to: a wrong weight of key j moves the
+/// output along v_j - out, one of a whole tile along Σ p_j·(v_j - out).
+struct Pointer {
+  std::size_t tile = 0;
+  std::optional<std::size_t> key;
+};
+std::optional<Pointer> pointer_of(const FaultObservation& o, std::size_t row, std::size_t tile) {
   const std::size_t d = o.problem.head_dim;
   const RowPlace place = place_of(o.problem, row);
   const std::vector<double> p = row_weights(o, row, place);
-  double best = kClear;
-  std::optional<std::size_t> which;
+  Best keys, tiles;
   for (std::size_t begin = 0; begin < place.seen; begin += tile) {
     std::vector<double> part(d), one(d);
-    for (std::size_t j = begin; j < std::min(begin + tile, place.seen); ++j) {
+    const std::size_t end = std::min(begin + tile, place.seen);
+    for (std::size_t j = begin; j < end; ++j) {
       const float* value = &o.v[(place.shared * o.problem.seq_kv + j) * d];
       for (std::size_t x = 0; x < d; ++x)
         part[x] += p[j] * (one[x] = value[x] - o.exact[row * d + x]);
-      const double share = share_along(o, row, one);
-      if (share > best) best = share, which = begin / tile;
+      keys.take(share_along(o, row, one), j);
     }
-    const double share = share_along(o, row, part);
-    if (share > best) best = share, which = begin / tile;
+    if (end - begin > 1) tiles.take(share_along(o, row, part), begin / tile);
   }
-  return which;
+  if (keys.clear() && tiles.share < 0.9) return Pointer{keys.which / tile, keys.which};
+  if (tiles.clear() && keys.share < tiles.share) return Pointer{tiles.which, std::nullopt};
+  return std::nullopt;
 }
 
-/// What nine of ten wrong rows that can have erred in one of several tiles say.
-std::optional<std::size_t> tile_of(const FaultObservation& o, const std::set<std::size_t>& rows,
-                                   std::size_t tile) {
+/// What nine of ten wrong rows say that can have erred in one of several places.
+class Votes {
+ public:
+  void add(const std::optional<std::size_t>& place) {
+    ++voters_;
+    if (place) ++count_[*place];
+  }
+  std::optional<std::size_t> winner() const {
+    for (const auto& [place, count] : count_) {
+      if (count * 10 >= voters_ * 9) return place;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::map<std::size_t, std::size_t> count_;
+  std::size_t voters_ = 0;
+};
+
+/// The sharpest of what the rows agree in: a key, a key's distance from the last that a row sees,
+/// its place in its tile, or a tile.
+void point_to_keys(const FaultObservation& o, const std::set<std::size_t>& rows, std::size_t tile,
+                   FaultPlace& place) {
   constexpr std::size_t kMostRows = 64;  // enough to vote
-  std::map<std::size_t, std::size_t> votes;
+  constexpr std::size_t kLeastKeys = 4;  // of two, one lies where the other does not
+  Votes keys, from_end, in_tile, tiles;
   std::size_t voters = 0;
   for (const std::size_t row : rows) {
-    if (voters == kMostRows || place_of(o.problem, row).seen <= tile) continue;
+    const std::size_t seen = place_of(o.problem, row).seen;
+    if (voters == kMostRows || seen < kLeastKeys) continue;
     ++voters;
-    if (const auto t = tile_of_row(o, row, tile)) ++votes[*t];
+    const auto at = pointer_of(o, row, tile);
+    const auto key = at ? at->key : std::nullopt;
+    keys.add(key);
+    from_end.add(key ? std::optional(seen - 1 - *key) : std::nullopt);
+    in_tile.add(key ? std::optional(*key % tile) : std::nullopt);
+    if (seen > 2 * tile) tiles.add(at ? std::optional(at->tile) : std::nullopt);
   }
-  for (const auto& [t, count] : votes) {
-    if (count * 10 >= voters * 9) return t;
-  }
-  return std::nullopt;
+  place.key = keys.winner();
+  if (!place.key) place.key_from_end = from_end.winner();
+  if (!place.key && !place.key_from_end) place.key_in_tile = in_tile.winner();
+  place.key_tile = tiles.winner();
 }
 
 std::string plural(std::string_view noun) {
@@ -102,12 +160,34 @@ bool consecutive(const std::vector<std::size_t>& x) {
   return x.back() - x.front() + 1 == x.size();
 }
 
-/// What all of them leave when divided by n, if it is the same and tells something.
-std::optional<std::size_t> common_residue(const FaultSpread& s, std::size_t n) {
-  if (s.which.size() < 2 || s.of <= n) return std::nullopt;
-  const std::size_t residue = s.which.front() % n;
-  const bool all = std::ranges::all_of(s.which, [&](std::size_t x) { return x % n == residue; });
-  return all ? std::optional(residue) : std::nullopt;
+std::size_t numbers_of_residue(std::size_t of, std::size_t n, std::size_t residue) {
+  return residue < of ? (of - residue - 1) / n + 1 : 0;
+}
+
+struct Residue {
+  std::size_t of, residue;
+};
+/// By how many powers of two a set of numbers is looked at for what they leave.
+constexpr std::size_t kDivisors[] = {64, 32, 16, 8, 4, 2};
+
+/// What all of them leave when divided by the largest of the divisors for which that is the same,
+/// unless chance explains it: among all sets of that size, those that fit this divisor or a larger.
+std::optional<Residue> common_residue(const FaultSpread& s) {
+  double fitting = 0;
+  const std::size_t count = s.which.size();
+  for (const std::size_t n : kDivisors) {
+    if (s.of <= n) continue;
+    for (std::size_t r = 0; r < n; ++r) {
+      const std::size_t numbers = numbers_of_residue(s.of, n, r);
+      if (numbers >= count) {
+        fitting += std::exp(log_choices(numbers, count) - log_choices(s.of, count));
+      }
+    }
+    const std::size_t r = s.which.front() % n;
+    const bool same = std::ranges::all_of(s.which, [&](std::size_t x) { return x % n == r; });
+    if (same) return fitting <= kChance ? std::optional(Residue{n, r}) : std::nullopt;
+  }
+  return std::nullopt;
 }
 
 std::string words(const FaultSpread& s, std::string_view noun, std::size_t tile) {
@@ -120,16 +200,58 @@ std::string words(const FaultSpread& s, std::string_view noun, std::size_t tile)
     return fmt::format("{} {} of {}{}", noun, first, s.of, in_tile);
   }
   if (consecutive(s.which)) return fmt::format("{} {}-{} of {}", plural(noun), first, last, s.of);
-  for (const std::size_t n : {std::size_t{64}, std::size_t{32}, std::size_t{16}, std::size_t{8},
-                              std::size_t{4}, std::size_t{2}}) {
-    if (const auto r = common_residue(s, n)) {
-      return fmt::format("{}, each {} modulo {}", words(s.which.size(), noun), *r, n);
-    }
+  if (const auto c = common_residue(s)) {
+    const bool each = numbers_of_residue(s.of, c->of, c->residue) == s.which.size();
+    return fmt::format("{}{}, each {} modulo {}", each ? "the " : "", words(s.which.size(), noun),
+                       c->residue, c->of);
   }
   if (s.which.size() > 6)
     return fmt::format("{} of {} between {} and {}", s.which.size(), words(s.of, noun), first,
                        last);
   return fmt::format("{} {} of {}", plural(noun), fmt::join(s.which, ", "), s.of);
+}
+
+/// k, if the rows are just those that see k keys or more, some see less, and k is 1 or 2: then a
+/// fault that needs a key, or two to choose from, is in all rows where it can be.
+std::size_t rows_seeing(const oracles::AttentionProblem& p, const std::set<std::size_t>& rows) {
+  std::size_t least = p.seq_kv + 1, most_of_others = 0;
+  for (std::size_t i = 0; i < p.seq_q; ++i) {
+    const std::size_t seen = place_of(p, i).seen;
+    if (rows.contains(i)) {
+      least = std::min(least, seen);
+    } else {
+      most_of_others = std::max(most_of_others, seen);
+    }
+  }
+  const bool split = rows.size() < p.seq_q && most_of_others < least;
+  return split && (least == 1 || least == 2) ? least : 0;
+}
+
+std::string rows_words(const FaultPlace& p) {
+  if (p.rows_seeing == 0) return words(p.rows, "row", p.tile);
+  return fmt::format("all {} that see{} {}", words(p.rows.which.size(), "row"),
+                     p.rows.which.size() == 1 ? "s" : "",
+                     p.rows_seeing == 1 ? "a key" : "more than one key");
+}
+
+std::string keys_sentence(const FaultPlace& p) {
+  if (p.key) {
+    return fmt::format("; the error lies along key {} (tile {}, {} modulo {})", *p.key,
+                       *p.key / p.tile, *p.key % p.tile, p.tile);
+  }
+  const std::string tile =
+      p.key_tile ? fmt::format(", in tile {} of the keys", *p.key_tile) : std::string();
+  if (p.key_from_end) {
+    return *p.key_from_end == 0
+               ? fmt::format("; the error lies along the last key that a row sees{}", tile)
+               : fmt::format("; the error lies along the key {} before the last that a row sees{}",
+                             *p.key_from_end, tile);
+  }
+  if (p.key_in_tile) {
+    return fmt::format("; the error lies along a key that is {} modulo {}{}", *p.key_in_tile,
+                       p.tile, tile);
+  }
+  return p.key_tile ? fmt::format("; the error lies along key tile {}", *p.key_tile) : "";
 }
 
 }  // namespace
@@ -157,10 +279,20 @@ FaultPlace locate_fault(const FaultObservation& o, std::size_t tile) {
   place.batches = {sorted(batches), o.problem.batch};
   place.heads = {sorted(heads), o.problem.heads_q};
   place.rows = {sorted(rows), o.problem.seq_q};
+  place.rows_seeing = rows_seeing(o.problem, rows);
   place.columns = {sorted(columns), d};
   place.first_key = first_key_of(o, wrong_rows, wrong_heads);
-  if (place.not_finite == 0) place.key_tile = tile_of(o, wrong_rows, tile);
+  if (place.not_finite == 0) point_to_keys(o, wrong_rows, tile, place);
   return place;
+}
+
+std::size_t sharpness(const FaultPlace& p) {
+  if (p.wrong == 0) return 0;
+  const auto some = [](const FaultSpread& s) { return s.which.size() < s.of; };
+  const bool along = p.key || p.key_from_end || p.key_in_tile || p.key_tile;
+  return 1 + std::size_t{p.first_key.has_value()} + std::size_t{along} +
+         std::size_t{some(p.heads)} + std::size_t{some(p.batches)} + std::size_t{some(p.columns)} +
+         std::size_t{common_residue(p.rows).has_value()};
 }
 
 std::string sentence(const FaultPlace& p) {
@@ -168,13 +300,13 @@ std::string sentence(const FaultPlace& p) {
   std::string text = fmt::format("{} of {}: ", p.wrong, words(p.elements, "element"));
   if (p.not_finite > 0) text += fmt::format("{} not finite, ", p.not_finite);
   if (p.batches.of > 1) text += words(p.batches, "batch entry", 0) + ", ";
-  text += fmt::format("{}, {}, {}", words(p.heads, "head", 0), words(p.rows, "row", p.tile),
+  text += fmt::format("{}, {}, {}", words(p.heads, "head", 0), rows_words(p),
                       words(p.columns, "column", 0));
   if (p.first_key) {
     text += fmt::format("; only rows that see key {} (tile {}, {} modulo {})", *p.first_key,
                         *p.first_key / p.tile, *p.first_key % p.tile, p.tile);
   }
-  if (p.key_tile) text += fmt::format("; the error lies along key tile {}", *p.key_tile);
+  text += keys_sentence(p);
   return text + fmt::format("; worst at entry {}, head {}, row {}, column {}", p.worst_batch,
                             p.worst_head, p.worst_row, p.worst_column);
 }

@@ -21,7 +21,7 @@ class RowRun {
          const RowModel& model)
       : o_(o), place_(place), m_(model), d_(o.problem.head_dim), sum_(d_), score_(model.tile) {
     query_.assign(&o.q[row_index * d_], &o.q[row_index * d_] + d_);
-    for (double& x : query_) x = with_bits(x, m_.fraction_bits_read);
+    for (double& x : query_) x = with_bits(x, m_.fraction_bits_score);
     if (!m_.round_query) return;
     for (double& x : query_) x = metrics::nearest(o.format, x * m_.scale);
   }
@@ -45,10 +45,11 @@ class RowRun {
     if (j >= o_.problem.seq_kv) return 0;  // padding
     if (m_.masked_score && j >= place_.seen) return *m_.masked_score;
     const std::size_t source = m_.key_of ? m_.key_of(j) : j;
+    if (source >= o_.problem.seq_kv) return 0;
     const std::vector<float>& keys = m_.keys_and_values_swapped ? o_.v : o_.k;
     double dot = 0;
     for (std::size_t x = 0; x < m_.dims; ++x) {
-      dot += query_[x] * with_bits(keys[at(source, x, m_.keys_transposed)], m_.fraction_bits_read);
+      dot += query_[x] * with_bits(keys[at(source, x, m_.keys_transposed)], m_.fraction_bits_score);
     }
     return rounded(m_.round_scores, m_.round_query ? dot : dot * m_.scale);
   }
@@ -63,7 +64,7 @@ class RowRun {
     if (source >= o_.problem.seq_kv) return 0;
     const std::vector<float>& values = m_.keys_and_values_swapped ? o_.k : o_.v;
     const double v = values[at(source, x, m_.values_transposed)];
-    return with_bits(with_bits(v, m_.fraction_bits_read), m_.fraction_bits_value);
+    return with_bits(v, m_.fraction_bits_value);
   }
 
   std::size_t tile_end(std::size_t begin) const {
@@ -174,7 +175,20 @@ RowModel right_model(const oracles::AttentionProblem& p, const RowPlace& place, 
 
 void compute_row(const FaultObservation& o, std::size_t row_index, const RowPlace& place,
                  const RowModel& model, std::span<double> out) {
-  RowRun(o, row_index, place, model).run(out);
+  if (model.parts <= 1) return RowRun(o, row_index, place, model).run(out);
+  // Parts without a key give zeros, and count.
+  RowModel part = model;
+  const std::size_t step = (model.end + model.parts - 1) / model.parts;
+  std::vector<double> sum(out.size());
+  for (std::size_t i = 0; i < model.parts; ++i) {
+    part.begin = std::min(i * step, model.end);
+    part.end = std::min((i + 1) * step, model.end);
+    RowRun(o, row_index, place, part).run(out);
+    for (std::size_t x = 0; x < out.size(); ++x) sum[x] += out[x];
+  }
+  for (std::size_t x = 0; x < out.size(); ++x) {
+    out[x] = sum[x] / static_cast<double>(model.parts);
+  }
 }
 
 double largest_score(const FaultObservation& o, std::size_t row_index, const RowPlace& place) {

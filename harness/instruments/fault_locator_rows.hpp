@@ -36,8 +36,9 @@ struct RowModel {
   bool keys_and_values_swapped = false;
   bool keys_transposed = false, values_transposed = false;  ///< read as [head_dim, seq_kv]
   bool masked_in_sum = false;            ///< keys that are not seen count in the denominator alone
-  std::size_t fraction_bits_read = 52;   ///< of Q, K and V as they are read
-  std::size_t fraction_bits_value = 52;  ///< of V alone
+  std::size_t fraction_bits_score = 52;  ///< of Q and K as they are read
+  std::size_t fraction_bits_value = 52;  ///< of V
+  std::size_t parts = 1;  ///< the keys are split evenly, and the parts' outputs averaged
   /// What is rounded to the storage format on its way.
   bool round_scores = false, round_weights = false, round_probabilities = false,
        round_rescale = false, round_sum = false, round_output = false, round_query = false;

@@ -22,6 +22,39 @@ bool own_key(const Problem& p, const RowPlace&, RowModel& m) {
   m.end -= m.end > 0;
   return p.causal;
 }
+bool own_last_key(const Problem&, const RowPlace&, RowModel& m) {
+  m.end -= m.end > 0;
+  return true;
+}
+bool own_partial_tile(const Problem&, const RowPlace&, RowModel& m) {
+  m.end = m.end / m.tile * m.tile;
+  return true;
+}
+bool own_last_tile(const Problem&, const RowPlace&, RowModel& m) {
+  if (m.end > 0) m.end = (m.end - 1) / m.tile * m.tile;
+  return true;
+}
+bool last_tile(const Problem& p, const RowPlace&, RowModel& m) {
+  m.end = std::min(m.end, (p.seq_kv - 1) / m.tile * m.tile);
+  return true;
+}
+/// j <= i + S_kv - S_q + 1, also where that is still negative.
+bool one_more_of_difference(const Problem& p, const RowPlace& place, RowModel& m) {
+  const std::size_t end = place.row + 2 + p.seq_kv;
+  m.end = end > p.seq_q ? std::min(end - p.seq_q, p.seq_kv) : 0;
+  return p.causal;
+}
+bool mask_by_key_tiles(const Problem& p, const RowPlace&, RowModel& m) {
+  m.end = std::min((m.end + m.tile - 1) / m.tile * m.tile, p.seq_kv);
+  return p.causal;
+}
+/// Every row sees what the last one of its tile of queries does.
+bool mask_by_query_tiles(const Problem& p, const RowPlace& place, RowModel& m) {
+  const std::size_t last = std::min((place.row / m.tile + 1) * m.tile, p.seq_q) - 1;
+  const std::size_t end = last + 1 + p.seq_kv;
+  m.end = end > p.seq_q ? std::min(end - p.seq_q, p.seq_kv) : 0;
+  return p.causal;
+}
 bool one_more(const Problem& p, const RowPlace&, RowModel& m) {
   m.end = std::min(m.end + 1, p.seq_kv);
   return p.causal;
@@ -110,6 +143,27 @@ bool values_one_on(const Problem& p, const RowPlace&, RowModel& m) {
   return p.seq_kv > m.tile;
 }
 
+bool next_batch(const Problem& p, const RowPlace& place, RowModel& m) {
+  m.shared = (place.shared + p.heads_kv) % (p.batch * p.heads_kv);
+  return p.batch > 1;
+}
+bool keys_one_on(const Problem&, const RowPlace&, RowModel& m) {
+  m.key_of = [](std::size_t j) { return j + 1; };
+  return true;
+}
+bool all_values_one_on(const Problem&, const RowPlace&, RowModel& m) {
+  m.value_of = [](std::size_t j) { return j + 1; };
+  return true;
+}
+bool keys_one_back(const Problem&, const RowPlace&, RowModel& m) {
+  m.key_of = [](std::size_t j) { return j - (j > 0); };
+  return true;
+}
+bool all_values_one_back(const Problem&, const RowPlace&, RowModel& m) {
+  m.value_of = [](std::size_t j) { return j - (j > 0); };
+  return true;
+}
+
 bool keys_for_values(const Problem&, const RowPlace&, RowModel& m) {
   return m.keys_and_values_swapped = true;
 }
@@ -171,6 +225,11 @@ bool no_division(const Problem&, const RowPlace&, RowModel& m) {
 bool divide_each_tile(const Problem&, const RowPlace&, RowModel& m) {
   return m.divide_each_tile = true;
 }
+template <std::size_t kParts>
+bool average_parts(const Problem&, const RowPlace&, RowModel& m) {
+  m.parts = kParts;
+  return true;
+}
 
 // --- Precision that nobody declared
 
@@ -195,16 +254,19 @@ bool rounds_rescale(const Problem&, const RowPlace&, RowModel& m) {
 bool rounds_query(const Problem&, const RowPlace&, RowModel& m) {
   return m.round_query = true;
 }
-bool reads_bf16(const Problem&, const RowPlace&, RowModel& m) {
-  m.fraction_bits_read = 7;
+template <std::size_t kBits>
+bool reads_bits(const Problem&, const RowPlace&, RowModel& m) {
+  m.fraction_bits_score = m.fraction_bits_value = kBits;
   return true;
 }
-bool reads_tf32(const Problem&, const RowPlace&, RowModel& m) {
-  m.fraction_bits_read = 10;
+template <std::size_t kBits>
+bool scores_of_bits(const Problem&, const RowPlace&, RowModel& m) {
+  m.fraction_bits_score = kBits;
   return true;
 }
-bool values_of_three_bits(const Problem&, const RowPlace&, RowModel& m) {
-  m.fraction_bits_value = 3;
+template <std::size_t kBits>
+bool values_of_bits(const Problem&, const RowPlace&, RowModel& m) {
+  m.fraction_bits_value = kBits;
   return true;
 }
 
@@ -311,9 +373,20 @@ bool tail_of_zeros(const FaultObservation& o, std::vector<double>& out) {
 constexpr CommonFault kFaults[] = {
     ROW("drops_last_key", last_key, "the last key is left out"),
     ROW("drops_first_key", first_key, "the first key is left out"),
+    ROW("drops_own_last_key", own_last_key, "every row leaves out the last key that it sees"),
+    ROW("drops_own_partial_tile", own_partial_tile,
+        "every row leaves out what it sees of a partial tile of keys"),
+    ROW("drops_own_last_tile", own_last_tile,
+        "every row leaves out the last tile of keys that it sees, also a whole one"),
     ROW("causal_off_by_one", own_key,
         "the causal mask is off by one: a row does not see its own key"),
     ROW("causal_leaks_one", one_more, "the causal mask is off by one: a row sees the next key"),
+    ROW("causal_leaks_one", one_more_of_difference,
+        "the causal mask is off by one: a row sees the next key"),
+    ROW("mask_by_key_tile", mask_by_key_tiles,
+        "the causal mask goes by tiles of keys: a row sees its last tile to the end"),
+    ROW("mask_by_query_tile", mask_by_query_tiles,
+        "the causal mask goes by tiles of queries: a row sees what the last of its tile does"),
     ROW("causal_ignored", no_mask, "the causal mask is not applied"),
     ROW("causal_top_left", from_the_top,
         "the causal mask is aligned at the start, not at the end of the sequences"),
@@ -323,6 +396,7 @@ constexpr CommonFault kFaults[] = {
     ROW("masked_row_uniform", blind_rows_average,
         "a row that sees no key averages all values instead of giving zeros"),
     ROW("drops_last_tile", whole_tiles, "the last, partial tile of keys is left out"),
+    ROW("drops_last_whole_tile", last_tile, "the last tile of keys is left out, also a whole one"),
     ROW("keys_rounded_down", whole_eights, "keys beyond a multiple of 8 are left out"),
     ROW("window_of_a_tile", last_tile_only, "only a tile's worth of the last keys is seen"),
     ROW("skips_tile_start", tile_starts_skipped, "the first key of every later tile is left out"),
@@ -332,6 +406,11 @@ constexpr CommonFault kFaults[] = {
     ROW("gqa_first_head", first_key_head, "every query head reads key head 0"),
     ROW("gqa_next_head", next_key_head, "every query head reads the next key head"),
     ROW("batch_zero", first_batch, "every entry of the batch reads the first one's keys"),
+    ROW("next_batch", next_batch, "every entry of the batch reads the next one's keys"),
+    ROW("keys_one_on", keys_one_on, "keys are read one row on"),
+    ROW("keys_one_back", keys_one_back, "keys are read one row back"),
+    ROW("values_one_on", all_values_one_on, "values are read one row on"),
+    ROW("values_one_back", all_values_one_back, "values are read one row back"),
     ROW("stale_key_tile", stale_keys, "the second tile reads the first tile's keys"),
     ROW("stale_value_tile", stale_values, "the second tile reads the first tile's values"),
     ROW("values_shifted", values_one_on, "values of later tiles are read one row on"),
@@ -356,6 +435,10 @@ constexpr CommonFault kFaults[] = {
         "the last tile is not in the denominator"),
     ROW("not_normalised", no_division, "the division by the denominator is missing"),
     ROW("normalised_per_tile", divide_each_tile, "the output is divided after every tile"),
+    ROW("halves_averaged", average_parts<2>,
+        "two halves of the keys are averaged, not weighted by their denominators"),
+    ROW("quarters_averaged", average_parts<4>,
+        "four parts of the keys are averaged, not weighted by their denominators"),
     ROW("scores_in_storage", rounds_scores, "scores are rounded to the storage type"),
     ROW("weights_in_storage", rounds_weights,
         "weights are rounded to the storage type before the division, undeclared"),
@@ -366,9 +449,14 @@ constexpr CommonFault kFaults[] = {
     ROW("rescale_in_storage", rounds_rescale,
         "the rescaling factor is rounded to the storage type"),
     ROW("queries_in_storage", rounds_query, "scaled queries are rounded to the storage type"),
-    ROW("inputs_in_bf16", reads_bf16, "inputs are read through bf16"),
-    ROW("inputs_in_tf32", reads_tf32, "inputs are read with ten bits of fraction (TF32)"),
-    ROW("values_in_f8", values_of_three_bits, "values keep three bits of fraction"),
+    ROW("inputs_in_bf16", reads_bits<7>, "inputs are read through bf16"),
+    ROW("inputs_in_tf32", reads_bits<10>, "inputs are read with ten bits of fraction (TF32)"),
+    ROW("scores_from_bf16", scores_of_bits<7>, "queries and keys are read through bf16"),
+    ROW("scores_from_tf32", scores_of_bits<10>,
+        "queries and keys are read with ten bits of fraction (TF32)"),
+    ROW("values_in_bf16", values_of_bits<7>, "values are read through bf16"),
+    ROW("values_in_tf32", values_of_bits<10>, "values are read with ten bits of fraction (TF32)"),
+    ROW("values_in_f8", values_of_bits<3>, "values keep three bits of fraction"),
     {"truncated", "the output is rounded towards zero", nullptr, rounding_only,
      FaultRounding::truncated},
     {"away", "the output is rounded away from zero", nullptr, rounding_only, FaultRounding::away},

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "fixtures/mutants/attention_mutants.hpp"
+#include "fixtures/mutants/attention_outside_faults.hpp"
 #include "harness/catch.hpp"
 
 namespace refute::instruments {
@@ -152,6 +153,14 @@ constexpr Planted kPlanted[] = {
     {"last_column_zero", bf16, "last_column_zero"},
     {"all_nan", f32, "all_nan"},
 };
+
+mutants::RunKernel outside(std::string_view name) {
+  for (const auto& fault : mutants::outside_faults()) {
+    if (fault.name == name) return fault.run;
+  }
+  FAIL("no fault from outside is called " << name);
+  return nullptr;
+}
 
 std::string joined(const std::vector<FaultName>& names) {
   std::string text;
@@ -437,9 +446,11 @@ TEST_CASE("where it is wrong is told in the kernel's coordinates") {
     for (std::size_t i = 0; i < out.size(); ++i) {
       if (i % 16 == 7) out[i] += 1;
     }
-    CHECK(sentence(locate_fault(observe(p, bf16, in, out), kTile))
-              .find("all 2 batch entries, all 4 heads, all 70 rows, 4 columns, each 7 modulo 16") !=
-          std::string::npos);
+    CHECK(
+        sentence(locate_fault(observe(p, bf16, in, out), kTile))
+            .find(
+                "all 2 batch entries, all 4 heads, all 70 rows, the 4 columns, each 7 modulo 16") !=
+        std::string::npos);
   }
   SECTION("rows that see a key of the second tile") {
     const FaultPlace place =
@@ -448,6 +459,35 @@ TEST_CASE("where it is wrong is told in the kernel's coordinates") {
     CHECK(*place.first_key == 64);
     CHECK(place.key_tile == std::nullopt);  // other values, not other weights
   }
+  SECTION("the last key that every row sees") {
+    const FaultPlace place =
+        locate_fault(observe(p, bf16, in, outside("own_last_key")(s, in)), kTile);
+    CHECK(place.key_from_end == 0u);
+    CHECK(sentence(place).find("the error lies along the last key that a row sees") !=
+          std::string::npos);
+  }
+  SECTION("one key of all") {
+    const FaultPlace place = locate_fault(observe(p, bf16, in, outside("key_17")(s, in)), kTile);
+    CHECK(place.key == 17u);
+    CHECK(place.first_key == 17u);
+  }
+  SECTION("every row that sees a key says nothing of key 0") {
+    const oracles::AttentionProblem wide{1, 2, 1, 90, 50, 64, true, 0.125, 1};
+    const KernelShape w = shape_of(wide, bf16);
+    const KernelInputs wide_in = inputs(w, 6, 1);
+    const FaultPlace place =
+        locate_fault(observe(wide, bf16, wide_in, outside("negative")(w, wide_in)), kTile);
+    CHECK(place.first_key == std::nullopt);
+    CHECK(place.rows_seeing == 1);
+    CHECK(sentence(place).find("all 50 rows that see a key") != std::string::npos);
+  }
+  SECTION("two rows that leave the same by chance") {
+    std::vector<float> out = right;
+    for (const std::size_t row : {2, 66}) out[row * 64] += 1;
+    const std::string text = sentence(locate_fault(observe(p, bf16, in, out), kTile));
+    CHECK(text.find("rows 2, 66 of 70") != std::string::npos);
+    CHECK(text.find("modulo") == std::string::npos);
+  }
   SECTION("a NaN") {
     std::vector<float> out = right;
     out[64] = NAN;
@@ -455,6 +495,30 @@ TEST_CASE("where it is wrong is told in the kernel's coordinates") {
     CHECK(place.not_finite == 1);
     CHECK(place.worst_row == 1);
   }
+}
+
+TEST_CASE("of places drawn at random nothing is said but which they are") {
+  const oracles::AttentionProblem p{1, 2, 1, 130, 130, 64, true, 0.125, 1};
+  const KernelShape s = shape_of(p, f32);
+  const KernelInputs in = inputs(s, 8, 1);
+  const FaultObservation right = observe(p, f32, in, mutants::unmutated(s, in));
+  Source source{99};
+  int claims = 0;
+  for (int trial = 0; trial < 300; ++trial) {
+    FaultObservation o = right;
+    const auto wrong = static_cast<std::size_t>(1 + source.uniform() * 9);
+    for (std::size_t i = 0; i < wrong; ++i) {
+      const auto row = static_cast<std::size_t>(source.uniform() * 260);
+      for (std::size_t x = 0; x < 64; ++x) {
+        o.actual[row * 64 + x] += static_cast<float>(0.1 * source.normal());
+      }
+    }
+    const FaultPlace place = locate_fault(o, kTile);
+    const std::string text = sentence(place);
+    claims += place.first_key || place.key || place.key_from_end || place.key_in_tile ||
+              place.key_tile || text.find(", each ") != std::string::npos;
+  }
+  CHECK(claims <= 2);  // two kinds of claims that are as rare as one in a thousand
 }
 
 TEST_CASE("faults that a case cannot tell apart are all told") {

@@ -100,6 +100,28 @@ Calibrated calibrate(const ParityPlan& plan, const ParityInputs& in,
   return c;
 }
 
+std::optional<std::size_t> first_non_finite(std::span<const float> x) {
+  const auto at = std::ranges::find_if(x, [](float v) { return !std::isfinite(v); });
+  if (at == x.end()) return std::nullopt;
+  return static_cast<std::size_t>(at - x.begin());
+}
+
+ExpectedOutput judge_expected(const ParityPlan& plan, const metrics::Criterion& criterion,
+                              const Calibrated& calibrated, std::span<const float> kernel,
+                              std::span<const float> expected,
+                              const metrics::ContractParameters& parameters) {
+  ExpectedOutput e;
+  e.difference = metrics::measure(kernel, expected);
+  e.first_non_finite = first_non_finite(expected);
+  if (!calibrated.declined.empty()) return e;
+  e.verdict = metrics::contract_rule(metrics::Comparison(criterion, expected), parameters);
+  const auto place = deciding_place(plan.call.shape, e.verdict);
+  if (!place || e.verdict.part != std::string_view("C3")) return e;
+  e.got = expected[e.verdict.index];
+  e.exact = criterion.data().reference[e.verdict.index];
+  return e;
+}
+
 Regime regime_of(const ParityPlan& plan, const metrics::Criterion& criterion) {
   Regime r;
   r.key_tiles = (plan.call.shape.seq_kv + kParityTile - 1) / kParityTile;
@@ -144,19 +166,41 @@ ParityInputs generated_inputs(const kernels::AttentionShape& s, metrics::Format 
   return in;
 }
 
-ParityOutputs run_parity(const ParityPlan& plan, const ParityInputs& in) {
-  return {run(plan.kernel, plan.subject, plan, in),
-          run(plan.request.reference, CpuSubject::cpu_scalar, plan, in)};
+ParityOutputs run_parity(const ParityPlan& plan, const ParityInputs& in,
+                         const ParityProgress& progress) {
+  const auto timed = [&](AttentionKernel kernel, CpuSubject subject) {
+    if (progress) {
+      progress(std::string(to_string(kernel)) + " on " + std::string(to_string(subject)), {});
+    }
+    return run(kernel, subject, plan, in);
+  };
+  ParityOutputs out;
+  out.kernel = timed(plan.kernel, plan.subject);
+  out.reference = timed(plan.request.reference, CpuSubject::cpu_scalar);
+  return out;
+}
+
+std::optional<ParityPlace> deciding_place(const kernels::AttentionShape& s,
+                                          const metrics::Judgement& j) {
+  const std::string_view part = j.part;
+  if (part == "C3") return place_of(s, j.index);
+  if (part == "C1") return place_of(s, j.index * s.head_dim);
+  return std::nullopt;
 }
 
 ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& in, const ParityOutputs& out,
-                          const metrics::ContractParameters& parameters) {
+                          const metrics::ContractParameters& parameters,
+                          const ParityProgress& progress) {
   ParityReport report;
   report.plan = plan;
   report.inputs = without_tensors(in);
   report.difference = metrics::measure(out.kernel, out.reference);
+  const auto heads = [&](std::size_t done, std::size_t total) {
+    if (!progress) return;
+    progress("exact result in f64", static_cast<double>(done) / static_cast<double>(total));
+  };
   metrics::CriterionData yard =
-      attention_reference(plan.call, plan.storage, {in.q, in.k, in.v}, parameters.bound);
+      attention_reference(plan.call, plan.storage, {in.q, in.k, in.v}, parameters.bound, heads);
   yard.baseline = plan.request.reference == AttentionKernel::naive
                       ? out.reference
                       : run(AttentionKernel::naive, CpuSubject::cpu_scalar, plan, in);
@@ -164,11 +208,8 @@ ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& in, const 
   const metrics::Criterion criterion(std::move(yard));
   report.calibrated = calibrate(plan, in, criterion, out.kernel, parameters);
   if (in.expected) {
-    report.expected = {metrics::measure(out.kernel, *in.expected), {}};
-    if (report.calibrated.declined.empty()) {
-      report.expected->verdict =
-          metrics::contract_rule(metrics::Comparison(criterion, *in.expected), parameters);
-    }
+    report.expected =
+        judge_expected(plan, criterion, report.calibrated, out.kernel, *in.expected, parameters);
   }
   report.regime = regime_of(plan, criterion);
   return report;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -85,7 +86,7 @@ struct CudaPresence {
 enum class Fallback : std::uint8_t {
   none,
   no_gpu,
-  abi,   ///< there is a device, but this build has no kernel for any
+  abi,   ///< there is a device, but nothing here that parity could run on one
   arch,  ///< there is a device, but no kernel for its architecture
 };
 inline constexpr std::array<std::string_view, 4> kFallbackNames = {"", "no-gpu", "abi", "arch"};
@@ -119,7 +120,13 @@ ParityResult<ParityPlan> plan_parity(const ParityRequest& request,
 struct ParityOutputs {
   std::vector<float> kernel, reference;
 };
-ParityOutputs run_parity(const ParityPlan& plan, const ParityInputs& inputs);
+
+/// Told what is being done, and where that is known which share of it is: "exact result in f64",
+/// 0.5.
+using ParityProgress = std::function<void(std::string_view what, std::optional<double> share)>;
+
+ParityOutputs run_parity(const ParityPlan& plan, const ParityInputs& inputs,
+                         const ParityProgress& progress = {});
 
 /// Where an element of the output stands.
 struct ParityPlace {
@@ -146,11 +153,18 @@ struct Calibrated {
   std::optional<WorstRow> worst_row;
 };
 
+/// Where a judgement was decided: an element for C3, a row (column 0) for C1; the signs that C9
+/// counts have no place.
+std::optional<ParityPlace> deciding_place(const kernels::AttentionShape& shape,
+                                          const metrics::Judgement& judgement);
+
 /// A fixture's own `out`: how far the kernel is from it, and whether it is itself acceptable, so
 /// that a stale fixture is not taken for a wrong kernel.
 struct ExpectedOutput {
   metrics::ErrorReport difference;
   metrics::Judgement verdict;
+  double got = 0, exact = 0;  ///< where the verdict was decided, if that is an element
+  std::optional<std::size_t> first_non_finite;
 };
 
 /// In which regime the figures were taken, as far as it decides what they are worth.
@@ -174,7 +188,8 @@ struct ParityReport {
 };
 ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& inputs,
                           const ParityOutputs& outputs,
-                          const metrics::ContractParameters& parameters);
+                          const metrics::ContractParameters& parameters,
+                          const ParityProgress& progress = {});
 
 /// publisher:kernel@id of flash2 as built here; harness/tools/kernel_source.py says of what.
 std::string_view flash2_source();

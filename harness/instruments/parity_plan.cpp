@@ -57,22 +57,25 @@ AttentionStatus check(AttentionKernel kernel, const kernels::AttentionCall& call
 
 /// Bytes at the peak, as a double because the product may not fit an integer: per output element
 /// the outputs, the exact result with its bound and what that is made from (seven f64), and per
-/// input element the f32 value and its stored form; a thread holds one head's keys and values in
-/// f64 and a row of scores.
+/// input element the f32 value and its stored form; the oracle holds one head's keys and values in
+/// f64, and for each thread sixteen rows of scores and weights.
 double bytes_needed(const AttentionShape& s, unsigned threads) {
   const double queries =
       static_cast<double>(s.batch * s.heads_q * s.seq_q) * static_cast<double>(s.head_dim);
   const double keys =
       static_cast<double>(s.batch * s.heads_kv * s.seq_kv) * static_cast<double>(s.head_dim);
   const double head = static_cast<double>(s.seq_kv) * (2 * static_cast<double>(s.head_dim) + 4);
-  return queries * 96 + keys * 2 * 12 + head * 8 * threads;
+  const double rows = static_cast<double>(s.seq_kv) * 2 * 16 * threads;
+  return queries * 96 + keys * 2 * 12 + (head + rows) * 8;
 }
 
 ParityResult<Fallback> device_shortfall(const ParityRequest& request, const CudaPresence& cuda,
                                         std::string& reason) {
   if (request.device != Device::cuda) return Fallback::none;
   const Fallback shortfall = cuda.device ? Fallback::abi : Fallback::no_gpu;
-  reason = cuda.device ? "this build has no CUDA kernels" : "no CUDA device: " + cuda.because;
+  reason = cuda.device
+               ? "parity runs kernels of the CPU alone; `refute run` runs those of the device"
+               : "no CUDA device: " + cuda.because;
   if (request.allow_fallback) return shortfall;
   return ParityError{ExitCode::usage, std::string(to_string(shortfall)),
                      fmt::format("--device cuda cannot be met: {}; --allow-fallback runs naive on "

@@ -133,15 +133,27 @@ Value regime_value(const ParityReport& r) {
   return v;
 }
 
-Value part_value(const metrics::Judgement& j) {
+/// An element's place, or a row's, which has no column.
+Value deciding_value(const kernels::AttentionShape& s, const metrics::Judgement& j) {
+  const auto place = deciding_place(s, j);
+  if (!place) return {};
+  Value v = place_value(*place);
+  if (j.part == std::string_view("C1")) {
+    std::erase_if(*v.as_map(), [](const auto& member) { return member.first == "column"; });
+  }
+  return v;
+}
+
+Value part_value(const kernels::AttentionShape& s, const metrics::Judgement& j) {
   Value v;
   v.set("verdict", word(j.acceptance));
   v.set("ratio", number(j.ratio));
   v.set("powerless", j.powerless);
+  if (deciding_place(s, j)) v.set("at", deciding_value(s, j));
   return v;
 }
 
-Value calibrated_value(const Calibrated& c) {
+Value calibrated_value(const kernels::AttentionShape& s, const Calibrated& c) {
   Value v;
   if (!c.declined.empty()) {
     v.set("verdict", word(Acceptance::declined));
@@ -152,9 +164,10 @@ Value calibrated_value(const Calibrated& c) {
   v.set("decided_by", c.verdict.part);
   v.set("ratio", number(c.verdict.ratio));
   v.set("headroom", number(1 - c.verdict.ratio));
-  v.set("C3", part_value(c.c3));
-  v.set("C1", part_value(c.c1));
-  v.set("C9", part_value(c.c9));
+  v.set("decided_at", deciding_value(s, c.verdict));
+  v.set("C3", part_value(s, c.c3));
+  v.set("C1", part_value(s, c.c1));
+  v.set("C9", part_value(s, c.c9));
   return v;
 }
 
@@ -173,11 +186,20 @@ std::string figure(const Metric& m) {
                      : fmt::format("none ({})", metrics::to_string(m.reason()));
 }
 
-std::string calibrated_text(const Calibrated& c) {
+/// " at batch 0, head 1, row 3, column 5"; empty where there is no place.
+std::string place_text(const kernels::AttentionShape& s, const metrics::Judgement& j) {
+  const auto p = deciding_place(s, j);
+  if (!p) return "";
+  const std::string row = fmt::format(" at batch {}, head {}, row {}", p->batch, p->head, p->row);
+  return j.part == std::string_view("C1") ? row : fmt::format("{}, column {}", row, p->column);
+}
+
+std::string calibrated_text(const kernels::AttentionShape& s, const Calibrated& c) {
   if (!c.declined.empty()) return fmt::format("calibrated     declined: {}\n", c.declined);
   std::string text =
-      fmt::format("calibrated     {} by {}: {:.3g} of the limit taken, headroom {:.3g}\n",
-                  word(c.verdict.acceptance), c.verdict.part, c.verdict.ratio, 1 - c.verdict.ratio);
+      fmt::format("calibrated     {} by {}: {:.3g} of the limit taken{}, headroom {:.3g}\n",
+                  word(c.verdict.acceptance), c.verdict.part, c.verdict.ratio,
+                  place_text(s, c.verdict), 1 - c.verdict.ratio);
   const WorstRow& w = *c.worst_row;
   text += fmt::format(
       "worst row      batch {}, head {}, row {}, column {}: {:.9g}, exactly {:.9g}; {:.3g} of the "
@@ -188,6 +210,28 @@ std::string calibrated_text(const Calibrated& c) {
                         100 * w.key_tile_share);
   }
   return text;
+}
+
+/// The fixture's own output: how far away, and whether, why and where it is itself refused.
+std::string expected_text(const ParityReport& r) {
+  const ExpectedOutput& e = *r.expected;
+  std::string text = fmt::format("expected out   max_abs_diff {}, cosine_sim {}; itself {}",
+                                 figure(e.difference.max_abs), figure(e.difference.cosine),
+                                 word(e.verdict.acceptance));
+  if (e.verdict.acceptance == Acceptance::refused) {
+    text += fmt::format(" by {}{}", e.verdict.part, place_text(r.plan.call.shape, e.verdict));
+    if (e.verdict.part == std::string_view("C3")) {
+      text += fmt::format(": {:.9g}, exactly {:.9g}", e.got, e.exact);
+    }
+  }
+  if (e.first_non_finite) {
+    const ParityPlace p = place_of(r.plan.call.shape, *e.first_non_finite);
+    text += fmt::format(
+        "; the first that is not finite is element {} (batch {}, head {}, row {}, "
+        "column {})",
+        *e.first_non_finite, p.batch, p.head, p.row, p.column);
+  }
+  return text + "\n";
 }
 
 std::string regime_text(const ParityReport& r) {
@@ -217,13 +261,8 @@ std::string render_parity(const ParityReport& r) {
   std::string text = heading(r);
   text += fmt::format("max_abs_diff   {}\ncosine_sim     {}\n", figure(r.difference.max_abs),
                       figure(r.difference.cosine));
-  if (r.expected) {
-    text +=
-        fmt::format("expected out   max_abs_diff {}, cosine_sim {}; itself {}\n",
-                    figure(r.expected->difference.max_abs), figure(r.expected->difference.cosine),
-                    word(r.expected->verdict.acceptance));
-  }
-  text += calibrated_text(r.calibrated) + regime_text(r);
+  if (r.expected) text += expected_text(r);
+  text += calibrated_text(r.plan.call.shape, r.calibrated) + regime_text(r);
   text += r.plan.kernel == AttentionKernel::flash2
               ? fmt::format("kernel source  {}\n", flash2_source())
               : "";
@@ -246,12 +285,20 @@ Value parity_value(const ParityReport& r) {
   v.set("regime", regime_value(r));
   set_difference(v, r.difference, r.plan.call.shape);
   v.set("same_code", r.plan.same_code());
-  v.set("calibrated", calibrated_value(r.calibrated));
+  v.set("calibrated", calibrated_value(r.plan.call.shape, r.calibrated));
   if (r.calibrated.worst_row) v.set("worst_row", worst_row_value(*r.calibrated.worst_row));
   if (r.expected) {
     Value expected;
     set_difference(expected, r.expected->difference, r.plan.call.shape);
     expected.set("verdict", word(r.expected->verdict.acceptance));
+    if (r.expected->verdict.acceptance != Acceptance::declined) {
+      expected.set("decided_by", r.expected->verdict.part);
+      expected.set("ratio", number(r.expected->verdict.ratio));
+      expected.set("decided_at", deciding_value(r.plan.call.shape, r.expected->verdict));
+    }
+    if (r.expected->first_non_finite) {
+      expected.set("first_non_finite", std::uint64_t{*r.expected->first_non_finite});
+    }
     v.set("expected", expected);
   }
   return v;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "harness/instruments/quant_diff_judge.hpp"
 #include "harness/instruments/quant_diff_pair.hpp"
@@ -19,10 +21,24 @@ void add_notes(DiffReport& report, const std::vector<std::string>& notes) {
   report.notes.insert(report.notes.end(), notes.begin(), notes.end());
 }
 
+/// Honest about the one fault that the quick check leaves room for.
+void note_what_cannot_be_seen(DiffReport& report, const std::vector<TensorPair>& pairs) {
+  std::set<std::string> formats;
+  for (const TensorPair& pair : pairs) {
+    if (has_code_check(*pair.reference, *pair.other) && wants_thorough_check(pair.other->type))
+      formats.insert(to_string(pair.other->type));
+  }
+  if (formats.empty()) return;
+  report.notes.push_back(fmt::format(
+      "blocks of {} were not quantised again: a scale that is off and leaves every code "
+      "the nearest one cannot be seen without --thorough",
+      fmt::join(formats, ", ")));
+}
+
 }  // namespace
 
 void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
-                const DiffOptions& options) {
+                const DiffOptions& options, const std::function<bool()>& stopped) {
   std::vector<TensorPair> measurable;
   for (const TensorPair& pair : pairs) {
     if (auto row = incomparable_row(pair)) {
@@ -31,8 +47,10 @@ void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
       measurable.push_back(pair);
     }
   }
-  const PassResult measured = measure_pairs(
-      measurable, {.threads = std::max(1u, options.threads), .progress = options.progress});
+  const PassResult measured = measure_pairs(measurable, {.threads = std::max(1u, options.threads),
+                                                         .thorough = options.thorough,
+                                                         .progress = options.progress,
+                                                         .stopped = stopped});
   for (std::size_t i = 0; i < measurable.size(); ++i) {
     report.rows.push_back(judge_pair(measurable[i], measured.pairs[i], options.threshold));
   }
@@ -60,7 +78,8 @@ Result<DiffReport> diff_models(const tensor::ModelFile& reference, const tensor:
   auto pairing = pair_tensors(reference, other, options.map, options.match);
   if (!pairing) return pairing.take_error();
   DiffReport report;
-  take_pairs(report, pairing->pairs, options);
+  take_pairs(report, pairing->pairs, options,
+             [&] { return reference.damaged() || other.damaged(); });
   for (const auto* t : pairing->missing) report.rows.push_back(missing_row(*t));
   for (const auto* t : pairing->extra) report.rows.push_back(extra_row(*t));
   for (const tensor::ModelFile* model : {&reference, &other}) {
@@ -68,6 +87,7 @@ Result<DiffReport> diff_models(const tensor::ModelFile& reference, const tensor:
     add_notes(report, model->notes());
   }
   add_notes(report, pairing->notes);
+  if (!options.thorough) note_what_cannot_be_seen(report, pairing->pairs);
   sort_rows(report.rows);
   return report;
 }

@@ -108,6 +108,7 @@ struct DiffOptions {
   /// Names of the reference and what the other model calls them, before any other rule.
   std::vector<std::pair<std::string, std::string>> map = {};
   unsigned threads = 1;
+  bool thorough = false;  ///< quantises K formats again too; see check_codes
   /// Called from any thread, one call at a time: bytes done, bytes in all.
   std::function<void(std::size_t, std::size_t)> progress = {};
 };

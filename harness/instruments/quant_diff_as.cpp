@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quant_diff_judge.hpp"
-#include "harness/instruments/quant_diff_pair.hpp"
 #include "kernels/nf4.hpp"
 
 namespace refute::instruments {
@@ -32,7 +32,8 @@ tensor::TensorType fp8_type(const ModelTensor& t, Fp8Format format, const Quanti
 std::optional<tensor::TensorType> quantised_type(const ModelTensor& t, const QuantizeOptions& as) {
   if (why_kept(t, as)) return std::nullopt;
   if (const auto* fp8 = std::get_if<Fp8Format>(&as.target)) return fp8_type(t, *fp8, as);
-  if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&as.target)) return *ggml;
+  const QuantizeTarget target = target_for(t, as);
+  if (const auto* ggml = std::get_if<kernels::GgmlFormat>(&target)) return *ggml;
   return tensor::GroupedNf4{kernels::kNf4Block};
 }
 
@@ -49,7 +50,7 @@ Result<DiffReport> diff_in_memory(const tensor::ModelFile& model, const Quantize
     }
   }
   DiffReport report;
-  take_pairs(report, pairs, options);
+  take_pairs(report, pairs, options, [&] { return model.damaged().has_value(); });
   if (auto error = model.damaged()) return *std::move(error);
   report.notes = model.notes();
   for (const auto& [why, count] : left_alone) {

@@ -33,6 +33,7 @@ void CodeCheck::add(const CodeCheck& later) {
   elements += later.elements;
   over_bound += later.over_bound;
   not_nearest += later.not_nearest;
+  blocks_not_nearest += later.blocks_not_nearest;
   requantised += later.requantised;
   differing += later.differing;
   keep_worst(worst_over_bound, later.worst_over_bound);
@@ -86,10 +87,10 @@ bool has_code_check(const tensor::ModelTensor& reference, const tensor::ModelTen
 }
 
 CodeCheck check_codes(const tensor::ModelTensor& other, std::size_t first, std::span<const float> x,
-                      std::span<const float> y) {
+                      std::span<const float> y, bool thorough) {
   assert(x.size() == y.size());
   if (const auto* format = std::get_if<kernels::GgmlFormat>(&other.type))
-    return check_ggml_blocks(other, *format, first, x, y);
+    return check_ggml_blocks(other, *format, first, x, y, thorough);
   if (const auto* fp8 = std::get_if<tensor::ScaledFp8>(&other.type))
     return check_fp8(other, *fp8, first, x, y);
   if (const auto* nf4 = std::get_if<tensor::GroupedNf4>(&other.type))

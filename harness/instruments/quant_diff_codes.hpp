@@ -27,6 +27,7 @@ struct CodeCheck {
   std::uint64_t over_bound = 0;  ///< beyond the bound: blocks (FP8, F16, BF16: values)
   std::optional<CodeFault> worst_over_bound = {};  ///< the one furthest beyond, the first of equals
   std::uint64_t not_nearest = 0;                   ///< elements whose code is not the nearest one
+  std::uint64_t blocks_not_nearest = 0;            ///< blocks with such elements; not FP8's
   std::optional<CodeFault> worst_not_nearest = {};
   std::uint64_t requantised = 0;  ///< blocks that were quantised again, by ggml's reference way
   std::uint64_t differing = 0;    ///< of these, blocks that are worth something else than stored
@@ -43,12 +44,17 @@ bool has_code_check(const tensor::ModelTensor& reference, const tensor::ModelTen
 /// x: values first … of the reference; y: the other side's, dequantised. `first` begins a block.
 ///   Bound. Block formats: kernels::ggml_block_bound. FP8: 2^-4·|x| (E5M2: 2^-3) and half a
 ///   subnormal step; NF4: half of the table's widest gap, times the block's largest |x|.
-///   Requantised. Q4_0 … Q8_0, IQ4_NL, MXFP4, F16, BF16: whether ggml's reference quantiser gives
-///   the same values. Other quantisers may choose otherwise: it says something where most blocks
-///   agree. Nearest. Under the stored scale a value lies within half a step of its code, but for
+///   Requantised. Q4_0 … Q8_0, IQ4_NL, MXFP4, F16, BF16, and the K formats if the check is to be
+///   thorough, which takes several times as long: whether ggml's reference quantiser gives the same
+///   values. Other quantisers may choose otherwise: it says something where most blocks agree.
+///   Nearest. Under the stored scale a value lies within half a step of its code, but for
 ///   codes at an end of the range, plus what rounding the scale to binary16 moved where the format
 ///   chooses codes before that (Q4_0 … Q8_0). Not for double-quantised NF4.
 CodeCheck check_codes(const tensor::ModelTensor& other, std::size_t first, std::span<const float> x,
-                      std::span<const float> y);
+                      std::span<const float> y, bool thorough = false);
+
+/// Whether blocks of this type are quantised again only by a thorough check: a scale that is off by
+/// so little that every code is still the nearest one cannot be seen without that.
+bool wants_thorough_check(const tensor::TensorType& type);
 
 }  // namespace refute::instruments

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "harness/instruments/quant_diff_faults.hpp"
+#include "harness/instruments/quantize_encoder.hpp"
 #include "kernels/fp8.hpp"
 
 namespace refute::instruments {
@@ -61,37 +63,13 @@ struct ScaleGrid {
   }
 };
 
-/// Between which quotients x/scale a code is the nearest one, by code. Nothing lies in the cells of
-/// NaN, of infinity and of the largest values, which are open: these get a closer look.
-struct Cells {
-  std::array<float, 256> low, high;
-};
-
-Cells cells_of(Fp8Format format, std::span<const float> levels) {
-  Cells cells;
-  for (std::size_t c = 0; c < 256; ++c) {
-    const auto code = static_cast<std::uint8_t>(c);
-    float value = 0;
-    kernels::cpu_scalar::fp8_decode({&code, 1}, {&value, 1}, format);
-    const auto [begin, end] = std::ranges::equal_range(levels, value);
-    const bool inner = std::isfinite(value) && begin != levels.begin() && end != levels.end();
-    cells.low[c] = inner ? 0.5f * (value + *(begin - 1)) : 1.0f;
-    cells.high[c] = inner ? 0.5f * (value + *end) : -1.0f;
-  }
-  return cells;
-}
-
 /// Everything that one value is held to.
 class Fp8Examiner {
  public:
   Fp8Examiner(const tensor::ModelTensor& other, const tensor::ScaledFp8& type)
-      : grid_(other, type),
-        bound_(bound_of(type.format)),
-        levels_(levels_of(type.format)),
-        cells_(cells_of(type.format, levels_)) {}
+      : grid_(other, type), bound_(bound_of(type.format)), levels_(levels_of(type.format)) {}
 
   const ScaleGrid& grid() const { return grid_; }
-  const Cells& cells() const { return cells_; }
 
   void examine(std::size_t index, float x, float y, float scale, CodeCheck& check) const {
     CodeFault fault{.index = index,
@@ -114,8 +92,47 @@ class Fp8Examiner {
   ScaleGrid grid_;
   Fp8Bound bound_;
   std::vector<float> levels_;
-  Cells cells_;
 };
+
+/// Eight codes against what encoding again gives.
+bool equal_eight(const std::uint8_t* stored, const std::uint8_t* again) {
+  return std::memcmp(stored, again, 8) == 0;
+}
+
+/// A run of values that one scale serves.
+struct Run {
+  std::size_t first;  ///< in the tensor
+  std::span<const float> x, y;
+  const std::uint8_t* codes;
+  float scale;
+};
+
+/// Encodes again and looks closer only where that gives another code: the nearest one is what it
+/// gives, but for rounding of the quotient, and for quotients beyond the largest code.
+void check_run(const Fp8Examiner& examiner, Fp8Format format, const Run& run, CodeCheck& check) {
+  constexpr std::size_t kPiece = 2048;
+  std::array<float, kPiece> quotients;
+  std::array<std::uint8_t, kPiece> again;
+  const float inverse = 1 / run.scale;
+  const bool ordinary = std::isfinite(inverse) && inverse > 0;
+  const float most = kernels::fp8_max_finite(format) * kRoundings;
+  for (std::size_t at = 0; at < run.x.size(); at += kPiece) {
+    const std::size_t n = std::min(kPiece, run.x.size() - at);
+    for (std::size_t i = 0; i < n; ++i) quotients[i] = run.x[at + i] * inverse;
+    const bool held = ordinary && absmax_of({quotients.data(), n}).value <= most;
+    kernels::cpu_simd::fp8_encode({quotients.data(), n}, {again.data(), n}, {.format = format});
+    for (std::size_t i = 0; i < n;) {
+      const bool whole = i + 8 <= n;
+      const std::size_t end = whole ? i + 8 : n;
+      if (held && whole && equal_eight(run.codes + at + i, &again[i])) {
+        i = end;
+        continue;
+      }
+      for (; i < end; ++i)
+        examiner.examine(run.first + at + i, run.x[at + i], run.y[at + i], run.scale, check);
+    }
+  }
+}
 
 }  // namespace
 
@@ -123,20 +140,19 @@ CodeCheck check_fp8(const tensor::ModelTensor& other, const tensor::ScaledFp8& t
                     std::size_t first, std::span<const float> x, std::span<const float> y) {
   const Fp8Examiner examiner(other, type);
   const ScaleGrid& grid = examiner.grid();
-  const Cells& cells = examiner.cells();
   const auto* codes = reinterpret_cast<const std::uint8_t*>(other.bytes.data()) + first;
   CodeCheck check{.elements = x.size()};
   for (std::size_t i = 0; i < x.size();) {
-    const std::size_t end = i + std::min(x.size() - i, grid.left_of_run(first + i));
-    const float scale = companion_value(other.scales, grid.block(first + i));
-    const float inverse = 1 / scale;
+    const std::size_t n = std::min(x.size() - i, grid.left_of_run(first + i));
     check.blocks += grid.element(first + i) == 0;
-    for (; i < end; ++i) {
-      const float quotient = x[i] * inverse;
-      const std::uint8_t code = codes[i];
-      if (quotient > cells.low[code] && quotient < cells.high[code]) continue;
-      examiner.examine(first + i, x[i], y[i], scale, check);
-    }
+    check_run(examiner, type.format,
+              {.first = first + i,
+               .x = x.subspan(i, n),
+               .y = y.subspan(i, n),
+               .codes = codes + i,
+               .scale = companion_value(other.scales, grid.block(first + i))},
+              check);
+    i += n;
   }
   return check;
 }

@@ -208,15 +208,20 @@ void check_block(const Block& block, CodeCheck& check) {
 
 }  // namespace
 
+bool wants_thorough_check(const tensor::TensorType& type) {
+  const auto* format = std::get_if<GgmlFormat>(&type);
+  return format && !requantises(*format);
+}
+
 CodeCheck check_ggml_blocks(const tensor::ModelTensor& other, GgmlFormat format, std::size_t first,
-                            Values x, Values y) {
+                            Values x, Values y, bool thorough) {
   const auto& info = ggml_info(format);
   const std::size_t blocks = x.size() / info.block_size, begin = first / info.block_size;
   const auto* stored =
       reinterpret_cast<const std::uint8_t*>(other.bytes.data()) + begin * info.block_bytes;
   CodeCheck check{.blocks = blocks, .elements = x.size()};
   Bytes again;
-  if (requantises(format)) {
+  if (thorough || requantises(format)) {
     again.resize(blocks * info.block_bytes);
     (void)cpu_simd::ggml_quantize(format, x, again);
     check.requantised = blocks;
@@ -231,7 +236,9 @@ CodeCheck check_ggml_blocks(const tensor::ModelTensor& other, GgmlFormat format,
                       .x = x.subspan(b * info.block_size, info.block_size),
                       .y = y.subspan(b * info.block_size, info.block_size)};
     if (!again.empty()) check_requantised(block, &again[at], check);
+    const std::uint64_t before = check.not_nearest;
     check_block(block, check);
+    check.blocks_not_nearest += check.not_nearest != before;
   }
   return check;
 }

@@ -107,9 +107,9 @@ void check_clean(const Model& m) {
 }
 
 /// What the whole judgement says of it.
-DiffRow judged(const Model& m) {
+DiffRow judged(const Model& m, bool thorough = false) {
   const TensorPair pair{.reference = &m.reference, .other = &m.other};
-  const PassResult result = measure_pairs(std::span(&pair, 1), {});
+  const PassResult result = measure_pairs(std::span(&pair, 1), {.thorough = thorough});
   return judge_pair(pair, result.pairs[0], 0.95);
 }
 
@@ -189,6 +189,50 @@ TEST_CASE("one flipped nibble is found, and where") {
     const Flips nf4 = flip_nibbles(as_nf4(x), 5, 397, bits);
     check_flips(nf4);
     CHECK(nf4.at_the_place == nf4.tried);
+  }
+}
+
+namespace {
+
+/// Where a K block keeps the scales of its groups, in front of or behind its codes.
+struct ScaleBytes {
+  GgmlFormat format;
+  std::size_t begin, end;
+};
+constexpr ScaleBytes kScaleBytes[] = {{GgmlFormat::q2_k, 0, 16},
+                                      {GgmlFormat::q3_k, 96, 108},
+                                      {GgmlFormat::q4_k, 4, 16},
+                                      {GgmlFormat::q5_k, 4, 16},
+                                      {GgmlFormat::q6_k, 192, 208}};
+
+}  // namespace
+
+TEST_CASE("a nibble of a scale is found by a thorough check, and mostly by the quick one") {
+  for (const ScaleBytes& scales : kScaleBytes) {
+    const auto& info = ggml_info(scales.format);
+    INFO(info.gguf_name);
+    Model m = quantised(scales.format, gaussian(16384, 12));
+    CHECK(wants_thorough_check(m.other.type));
+    REQUIRE(judged(m, true).findings.empty());
+    CHECK(judged(m, true).codes.requantised == 16384 / 256);
+    const Floats healthy = m.read();
+    std::size_t tried = 0, quick = 0;
+    for (std::size_t k = 0; k < scales.end - scales.begin; ++k) {
+      const std::size_t block = 7 + 3 * k, at = block * info.block_bytes + scales.begin + k;
+      for (const std::uint8_t mask : {0x01, 0x10, 0x0F, 0xF0}) {
+        m.stored[at] ^= mask;
+        if (m.read() != healthy) {
+          ++tried;
+          const DiffRow row = judged(m, true);
+          REQUIRE(row.has(DiffFindingKind::wrong_code));
+          CHECK(row.codes.worst_differing->block == block);
+          quick += !judged(m).findings.empty();
+        }
+        m.stored[at] ^= mask;
+      }
+    }
+    CHECK(tried >= 20);
+    CHECK(10 * quick >= 7 * tried);
   }
 }
 

@@ -27,8 +27,8 @@ bool same_storage(const TensorPair& pair);
 /// of F64 has to be rounded to the nearest F32). Nothing where the stored form decides nothing.
 std::optional<Changed> stored_changes(const TensorPair& pair, std::size_t first, std::size_t count);
 
-/// The place of the first stored value among first … first + count − 1 that differs in a pair of the
-/// same storage and of values that are not blocks; first + count when none does.
+/// The place of the first stored value among first … first + count − 1 that differs in a pair of
+/// the same storage and of values that are not blocks; first + count when none does.
 std::size_t first_change(const TensorPair& pair, std::size_t first, std::size_t count);
 
 /// The first scale, counted in stored bytes, in which two tensors of the same type differ.

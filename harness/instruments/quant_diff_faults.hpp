@@ -9,7 +9,8 @@
 namespace refute::instruments {
 
 CodeCheck check_ggml_blocks(const tensor::ModelTensor& other, kernels::GgmlFormat format,
-                            std::size_t first, std::span<const float> x, std::span<const float> y);
+                            std::size_t first, std::span<const float> x, std::span<const float> y,
+                            bool thorough);
 CodeCheck check_narrow_floats(const tensor::ModelTensor& other, tensor::DType type,
                               std::size_t first, std::span<const float> x,
                               std::span<const float> y);

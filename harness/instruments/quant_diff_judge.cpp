@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/quant_diff_place.hpp"
+
 namespace refute::instruments {
 namespace {
 
@@ -14,19 +16,10 @@ using metrics::Undefined;
 using tensor::ModelTensor;
 using Kind = DiffFindingKind;
 
-std::string shape_text(const std::vector<std::size_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
-/// "[17, 40]", or the index alone where there is one dimension.
+/// "element [17, 40]", or the index alone where there is one dimension.
 std::string place(const std::vector<std::size_t>& shape, std::size_t index) {
   if (shape.size() < 2) return fmt::format("element {}", index);
-  std::vector<std::size_t> at(shape.size());
-  for (std::size_t d = shape.size(); d-- > 0;) {
-    at[d] = index % shape[d];
-    index /= shape[d];
-  }
-  return fmt::format("element {}", shape_text(at));
+  return "element " + place_text(shape, index);
 }
 
 void add(DiffRow& row, Kind kind, std::string message) {
@@ -126,8 +119,8 @@ void find_over_bound(DiffRow& row, const TensorPair& pair) {
 }
 
 // Of a tensor that another quantiser made, most blocks differ from ours and a refitted scale leaves
-// many codes a little beyond the middle; of one that was damaged, a few differ. One in a hundred
-// blocks and one in a thousand elements tell the two apart.
+// many codes a little beyond the middle; of one that was damaged, a few differ, or many in a few
+// blocks. One in a hundred blocks and one in a thousand elements tell the two apart.
 constexpr std::uint64_t kFewBlocks = 100, kFewElements = 1000;
 
 bool reproduced_but_for_a_few(const CodeCheck& c) {
@@ -136,7 +129,9 @@ bool reproduced_but_for_a_few(const CodeCheck& c) {
 }
 
 bool isolated(const CodeCheck& c) {
-  return c.not_nearest <= std::max<std::uint64_t>(1, c.elements / kFewElements);
+  if (c.not_nearest <= std::max<std::uint64_t>(1, c.elements / kFewElements)) return true;
+  return c.blocks_not_nearest != 0 &&
+         c.blocks_not_nearest <= std::max<std::uint64_t>(1, c.blocks / kFewBlocks);
 }
 
 void find_wrong_code(DiffRow& row) {

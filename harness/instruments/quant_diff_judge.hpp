@@ -2,6 +2,8 @@
 
 // From what was measured to what is said of it. Pure.
 
+#include <functional>
+
 #include "harness/instruments/quant_diff.hpp"
 #include "harness/instruments/quant_diff_pass.hpp"
 
@@ -13,7 +15,7 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
 
 /// Measures what can be measured, and gives every pair its row; counts them as common.
 void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
-                const DiffOptions& options);
+                const DiffOptions& options, const std::function<bool()>& stopped);
 
 /// Rows of what could not be measured.
 DiffRow missing_row(const tensor::ModelTensor& reference);

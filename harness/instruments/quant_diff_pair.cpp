@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quant_diff_names.hpp"
 #include "harness/model/near_miss.hpp"
 
@@ -175,10 +175,6 @@ std::vector<std::string> words_of(std::string line) {
 
 }  // namespace
 
-bool glob_matches(const std::string& glob, const std::string& name) {
-  return glob.empty() || ::fnmatch(glob.c_str(), name.c_str(), 0) == 0;
-}
-
 Result<Pairing> pair_tensors(const ModelFile& reference, const ModelFile& other, const NameMap& map,
                              const std::string& glob) {
   Sides sides{.reference = Unpaired(reference), .other = Unpaired(other), .pairs = {}};
@@ -189,9 +185,11 @@ Result<Pairing> pair_tensors(const ModelFile& reference, const ModelFile& other,
 
   Pairing pairing;
   for (const ModelTensor& t : reference.tensors()) {
-    if (!glob_matches(glob, t.name)) continue;
     const auto found = sides.pairs.find(&t);
-    if (found == sides.pairs.end()) {
+    const bool paired = found != sides.pairs.end();
+    if (!glob_matches(glob, t.name) && !(paired && glob_matches(glob, found->second->name)))
+      continue;
+    if (!paired) {
       pairing.missing.push_back(&t);
     } else {
       pairing.pairs.push_back({.reference = &t,

@@ -23,15 +23,12 @@ using NameMap = std::vector<std::pair<std::string, std::string>>;
 /// By the map first, then by equal names, then by what Hugging Face and GGUF call the same tensor.
 /// Where one side is GGUF and the other is not, what the conversion does to values is undone:
 /// interleaved rows of queries and keys (general.architecture llama), one added to norms (gemma).
-/// Only names of the reference that the glob matches count, and extra ones that it matches. An
+/// Only what the glob matches by one of its names counts. An
 /// error when the map names a tensor that is not there, or one twice.
 Result<Pairing> pair_tensors(const tensor::ModelFile& reference, const tensor::ModelFile& other,
                              const NameMap& map, const std::string& glob);
 
 /// Lines of two names, the reference's first, separated by blanks; `#` begins a comment.
 Result<NameMap> parse_name_map(const std::string& text, const std::string& path);
-
-/// Whether the glob matches the name; an empty one matches all.
-bool glob_matches(const std::string& glob, const std::string& name);
 
 }  // namespace refute::instruments

@@ -64,7 +64,10 @@ ChunkPlan plan_chunks(std::size_t count, std::size_t cols, std::size_t values_pe
 
 struct PassOptions {
   unsigned threads = 1;
+  bool thorough = false;                                        ///< see check_codes
   std::function<void(std::size_t, std::size_t)> progress = {};  ///< see DiffOptions
+  /// Asked now and then, from any thread; the results mean nothing once it has said yes.
+  std::function<bool()> stopped = {};
 };
 
 struct PassResult {

@@ -44,6 +44,7 @@ Value codes_value(const CodeCheck& c) {
   v.set("blocks", c.blocks);
   v.set("over_bound", c.over_bound);
   v.set("not_nearest", c.not_nearest);
+  v.set("blocks_not_nearest", c.blocks_not_nearest);
   v.set("requantised", c.requantised);
   v.set("differing", c.differing);
   return v;

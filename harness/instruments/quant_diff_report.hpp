@@ -31,6 +31,9 @@ std::string diff_tsv(const DiffReport& report, const DiffReportOptions& options)
 std::string diff_text(const DiffReport& report, const DiffReportOptions& options);
 std::string diff_markdown(const DiffReport& report, const DiffReportOptions& options);
 
+/// A page by itself, with the picture in it.
+std::string diff_html(const DiffReport& report, const DiffReportOptions& options);
+
 /// "42 tensors: 40 inside their band, 2 above it; 1 finding".
 std::string diff_summary(const DiffReport& report);
 

@@ -1,13 +1,16 @@
 #include "harness/instruments/quant_diff_source.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include <fmt/format.h>
 
+#include "harness/instruments/quantize_encoder.hpp"
 #include "kernels/fp8.hpp"
 #include "kernels/ggml.hpp"
 #include "kernels/nf4.hpp"
@@ -64,22 +67,64 @@ void for_each_scaled_run(const tensor::ScaledFp8& type, std::size_t cols, std::s
   }
 }
 
-std::vector<float> fp8_scales(const TensorPair& pair, const tensor::ScaledFp8& type,
-                              std::size_t cols) {
-  const tensor::ModelTensor& tensor = *pair.reference;
-  if (tensor.count == 0) return {};
-  std::vector<float> scales(rectangle(type, cols, tensor.count - 1) + 1), piece;
-  for (std::size_t first = 0; first < tensor.count; first += kPiece) {
-    piece.resize(std::min(kPiece, tensor.count - first));
-    // What cannot be read is reported by the pass itself.
-    if (read_adjusted(tensor, pair.adjust_reference, first, piece)) return scales;
-    for_each_scaled_run(type, cols, first, piece.size(),
-                        [&](std::size_t of, std::size_t begin, std::size_t count) {
-                          for (const float v : std::span(piece).subspan(begin, count)) {
-                            scales[of] = std::max(scales[of], std::fabs(v));
-                          }
-                        });
+/// Largest magnitudes, rectangle by rectangle; the maximum does not depend on who comes first.
+class Fp8Peaks {
+ public:
+  Fp8Peaks(const TensorPair& pair, const tensor::ScaledFp8& type, std::size_t cols)
+      : pair_(pair),
+        type_(type),
+        cols_(cols),
+        peaks_(rectangle(type, cols, pair.reference->count - 1) + 1) {}
+
+  std::vector<float> find(unsigned threads) {
+    {
+      std::vector<std::jthread> pool;
+      for (unsigned t = 1; t < threads; ++t) pool.emplace_back([this] { work(); });
+      work();
+    }
+    return std::move(peaks_);
   }
+
+ private:
+  void work() {
+    std::vector<float> buffer;
+    const std::size_t count = pair_.reference->count;
+    for (std::size_t first = kPiece * next_++; first < count; first = kPiece * next_++) {
+      const auto piece = values(first, std::min(kPiece, count - first), buffer);
+      for_each_scaled_run(type_, cols_, first, piece.size(),
+                          [&](std::size_t of, std::size_t begin, std::size_t n) {
+                            raise(peaks_[of], absmax_of(piece.subspan(begin, n)).value);
+                          });
+    }
+  }
+
+  static void raise(float& peak, float to) {
+    const std::atomic_ref<float> shared(peak);
+    float seen = shared.load(std::memory_order_relaxed);
+    while (seen < to && !shared.compare_exchange_weak(seen, to)) {
+    }
+  }
+
+  /// Where they lie, or read. What cannot be read is reported by the pass itself.
+  std::span<const float> values(std::size_t first, std::size_t count, std::vector<float>& buffer) {
+    const auto in_place = tensor::floats_in_place(*pair_.reference);
+    if (in_place && !pair_.adjust_reference.any()) return in_place->subspan(first, count);
+    buffer.resize(count);
+    if (read_adjusted(*pair_.reference, pair_.adjust_reference, first, buffer)) return {};
+    return buffer;
+  }
+
+  const TensorPair& pair_;
+  const tensor::ScaledFp8& type_;
+  std::size_t cols_;
+  std::atomic<std::size_t> next_ = 0;
+  std::vector<float> peaks_;
+};
+
+std::vector<float> fp8_scales(const TensorPair& pair, const tensor::ScaledFp8& type,
+                              std::size_t cols, unsigned threads) {
+  if (pair.reference->count == 0) return {};
+  std::vector<float> scales = Fp8Peaks(pair, type, cols).find(threads);
   for (float& s : scales) s = scale_of(s, kernels::fp8_max_finite(type.format));
   return scales;
 }
@@ -150,10 +195,10 @@ std::optional<Error> read_adjusted(const tensor::ModelTensor& tensor, const Adju
   return std::nullopt;
 }
 
-InMemory::InMemory(const TensorPair& pair)
+InMemory::InMemory(const TensorPair& pair, unsigned threads)
     : pair_(pair), cols_(std::max<std::size_t>(1, pair.reference->cols())) {
   if (const auto* fp8 = std::get_if<tensor::ScaledFp8>(&pair.as))
-    scales_ = fp8_scales(pair, *fp8, cols_);
+    scales_ = fp8_scales(pair, *fp8, cols_, threads);
 }
 
 std::optional<Error> InMemory::round_trip(std::size_t first, std::span<const float> x,

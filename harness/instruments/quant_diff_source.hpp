@@ -28,10 +28,10 @@ std::optional<Error> read_adjusted(const tensor::ModelTensor& tensor, const Adju
 std::size_t source_row(std::size_t row, std::size_t rows, std::size_t heads);
 
 /// Quantises in memory, piece by piece, to what `as` says. Scales that serve more than a piece are
-/// found in a pass of their own, when it is made.
+/// found in a pass of their own, on so many threads, when it is made.
 class InMemory {
  public:
-  explicit InMemory(const TensorPair& pair);
+  InMemory(const TensorPair& pair, unsigned threads);
 
   /// y[i] = what x[i], value first + i of the tensor, becomes. All finite; whole blocks.
   std::optional<Error> round_trip(std::size_t first, std::span<const float> x, std::span<float> y);

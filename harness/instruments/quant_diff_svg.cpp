@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/markup.hpp"
 #include "harness/instruments/quant_diff_names.hpp"
 #include "harness/tensor/text.hpp"
 
@@ -16,36 +17,16 @@ namespace {
 
 constexpr double kWidth = 960, kLeft = 70, kRight = 930;
 constexpr double kTop = 50, kMiddle = 330, kBottomTop = 410, kBottom = 590, kHeight = 640;
-constexpr double kLeastError = 1e-6;
+constexpr double kLeastError = 1e-9;
+constexpr double kBeyond = 1e9;  ///< stands for no number
+constexpr double kZeroRow = 28;  ///< height that tensors without any error take, below the rest
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-/// A logarithmic axis from one power of ten to another.
+/// A logarithmic axis from one power of ten to another, and below it a row for zero if need be.
 struct LogAxis {
   int low, high;  ///< exponents
-  double from, to;
+  double from, to, zero;
   double place(double value) const {
+    if (value == 0) return zero;
     const double exponent = std::log10(std::max(value, std::pow(10.0, low)));
     return from + (std::min(exponent, double(high)) - low) / (high - low) * (to - from);
   }
@@ -63,21 +44,39 @@ std::vector<Dot> dots_of(const DiffReport& report) {
   for (const DiffRow& row : report.rows) {
     const bool measured = row.relative_error.defined();
     if (!measured && row.findings.empty()) continue;
-    dots.push_back({&row, measured ? row.relative_error.value() : 1e9, layer_of(row.tensor)});
+    dots.push_back({&row, measured ? row.relative_error.value() : kBeyond, layer_of(row.tensor)});
   }
   return dots;
 }
 
-LogAxis error_axis(const std::vector<Dot>& dots, double from, double to) {
-  double least = 1, most = kLeastError;
-  for (const Dot& dot : dots) {
-    if (dot.error <= 0) continue;
-    least = std::min(least, dot.error);
-    if (dot.error < 1e9) most = std::max(most, dot.error);
+/// What the axis has to hold.
+struct Extent {
+  double least = kBeyond, most = 0;
+  bool zero = false;
+
+  void take(double error) {
+    if (error == 0) zero = true;
+    if (error <= 0 || error >= kBeyond) return;
+    least = std::min(least, error);
+    most = std::max(most, error);
   }
-  const int low = static_cast<int>(std::floor(std::log10(std::max(least, kLeastError))));
-  const int high = static_cast<int>(std::ceil(std::log10(most * 1.001)));
-  return {low, std::max(high, low + 1), from, to};
+};
+
+/// Every error that is a number, and the whole of every band.
+LogAxis error_axis(const std::vector<Dot>& dots, double bottom, double top) {
+  Extent extent;
+  for (const Dot& dot : dots) {
+    extent.take(dot.error);
+    if (!dot.row->band || dot.row->band->lossless()) continue;
+    extent.take(dot.row->band->high);
+    if (dot.row->band->low > 0) extent.take(dot.row->band->low);
+  }
+  if (extent.most == 0) extent = {1e-3, 1, extent.zero};
+  const int low = static_cast<int>(std::floor(std::log10(std::max(extent.least, kLeastError))));
+  const int high =
+      static_cast<int>(std::ceil(std::log10(std::max(extent.most, kLeastError) * 1.001)));
+  const double from = extent.zero ? bottom - kZeroRow : bottom;
+  return {low, std::max(high, low + 1), from, top, extent.zero ? bottom : from};
 }
 
 /// Tensors outside the layers stand in front of the first one.
@@ -91,7 +90,7 @@ struct LayerAxis {
 
 std::string text_at(double x, double y, std::string_view anchor, std::string_view words) {
   return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor,
-                     escaped(words));
+                     markup_escaped(words));
 }
 
 std::string power_of_ten(int exponent) {
@@ -107,7 +106,10 @@ std::string horizontal_grid(const LogAxis& axis) {
                        kLeft, kRight, y, y);
     svg += text_at(kLeft - 8, y + 4, "end", power_of_ten(e));
   }
-  return svg;
+  if (axis.zero == axis.from) return svg;
+  svg += fmt::format("<line class=\"g\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>\n", kLeft,
+                     kRight, axis.zero, axis.zero);
+  return svg + text_at(kLeft - 8, axis.zero + 4, "end", "0");
 }
 
 /// One band per format that occurs.
@@ -118,7 +120,8 @@ std::string bands(const std::vector<Dot>& dots, const LogAxis& axis) {
   }
   std::string svg;
   for (const auto& [name, band] : seen) {
-    const double top = axis.place(band.high), bottom = axis.place(band.low);
+    const double top = axis.place(band.high);
+    const double bottom = band.low > 0 ? axis.place(band.low) : axis.from;
     svg += fmt::format("<rect class=\"b\" x=\"{}\" width=\"{}\" y=\"{:.1f}\" height=\"{:.1f}\"/>\n",
                        kLeft, kRight - kLeft, top, std::max(1.0, bottom - top));
     svg += text_at(kRight - 4, top - 3, "end", name);
@@ -141,7 +144,7 @@ std::string layer_picture(const DiffReport& report) {
     svg += fmt::format(
         "<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"><title>{}</title></circle>\n",
         red ? "r" : "d", x, axis.place(dot.error), red ? 5 : 3.5,
-        escaped(fmt::format(
+        markup_escaped(fmt::format(
             "{} {} {}", tensor::printable(dot.row->tensor), tensor::printable(dot.row->qtype),
             dot.row->relative_error.defined() ? fmt::format("{:.4g}", dot.error) : "no number")));
   }

@@ -393,6 +393,47 @@ TEST_CASE("the picture holds what a name may hold") {
   CHECK(diff_svg({}).find("</svg>") != std::string::npos);
 }
 
+namespace {
+
+/// The numbers after `key="` in a tag that holds `mark`.
+double attribute(const std::string& svg, const std::string& mark, const std::string& key) {
+  const std::size_t found = svg.find(mark);
+  REQUIRE(found != std::string::npos);
+  const std::size_t tag = svg.rfind("\n", found) + 1, at = svg.find(" " + key + "=\"", tag);
+  REQUIRE(at < svg.find("\n", tag));
+  return std::stod(svg.substr(at + key.size() + 3));
+}
+
+/// Where the axis has its label.
+double label_place(const std::string& svg, const std::string& label) {
+  return attribute(svg, ">" + label + "</text>", "y") - 4;
+}
+
+}  // namespace
+
+TEST_CASE("the picture keeps equal tensors at zero and shows bands whole") {
+  DiffReport report;
+  report.rows = {row_named("off", 0.3), row_named("same", 0)};
+  report.rows[0].relative_error = 0.03;
+  report.rows[0].band = ErrorBand{0.0007, 0.4};
+  report.rows[0].qtype = "Q9_9";
+  report.rows[1].relative_error = 0.0;
+  const std::string svg = diff_svg(report);
+  CHECK(attribute(svg, "<title>same", "cy") == label_place(svg, "0"));
+  CHECK(label_place(svg, "0") > label_place(svg, "1e-4"));
+  CHECK(attribute(svg, "<title>off", "cy") > label_place(svg, "0.1"));
+  CHECK(attribute(svg, "<title>off", "cy") < label_place(svg, "0.01"));
+  const double top = attribute(svg, "class=\"b\"", "y");
+  const double bottom = top + attribute(svg, "class=\"b\"", "height");
+  CHECK(top > label_place(svg, "1"));
+  CHECK(top < label_place(svg, "0.1"));
+  CHECK(bottom > label_place(svg, "0.001"));
+  CHECK(bottom < label_place(svg, "1e-4"));
+  report.rows.erase(report.rows.begin());
+  const std::string equal = diff_svg(report);
+  CHECK(attribute(equal, "<title>same", "cy") == label_place(equal, "0"));
+}
+
 TEST_CASE("a map is two names a line") {
   const auto map = parse_name_map("a b # why\n\n# nothing\n  c\td\n", "m");
   REQUIRE(map);

@@ -89,8 +89,8 @@ class Quantizer {
         "weights that are not finite cannot be quantised; leave the tensor alone with --keep");
   }
 
-  Failure too_large(const ModelTensor& tensor, const LossGroup& group) const {
-    const std::string format = to_string(plan_.options.target);
+  Failure too_large(const QuantizeStep& step, const LossGroup& group) const {
+    const std::string format = to_string(step.target);
     const std::string what =
         group.length == 1
             ? fmt::format("value {} is {} in size, too large for {}", group.first, group.largest,
@@ -101,7 +101,7 @@ class Quantizer {
                   group.first / group.length, group.first, group.first + group.length - 1,
                   group.largest, format);
     return about(
-        tensor, what,
+        *step.tensor, what,
         "infinities would be stored; leave the tensor alone with --keep, or choose fp8-e4m3 "
         "or nf4, whose scales are F32");
   }
@@ -121,7 +121,7 @@ class Quantizer {
 
   std::optional<Failure> quantize(const QuantizeStep& step) {
     float scale = 1;
-    if (const auto* fp8 = std::get_if<Fp8Format>(&plan_.options.target);
+    if (const auto* fp8 = std::get_if<Fp8Format>(&step.target);
         fp8 != nullptr && plan_.options.granularity == Fp8Granularity::tensor) {
       float absmax = 0;
       if (auto failure = find_absmax(*step.tensor, absmax)) return failure;
@@ -129,19 +129,21 @@ class Quantizer {
       const auto bytes = std::as_bytes(std::span(&scale, 1));
       if (auto failure = write(offset_of(step.stored + 1), bytes)) return failure;
     }
-    if (std::holds_alternative<Nf4Target>(plan_.options.target)) {
+    if (std::holds_alternative<Nf4Target>(step.target)) {
       if (auto failure = write_nf4_parts(step)) return failure;
     }
     Losses losses;
-    auto failure = encode(step, make_encoder(*step.tensor, plan_.options, scale), losses);
-    if (worth_telling(losses)) flushed_.push_back({step.tensor, losses});
+    QuantizeOptions options = plan_.options;
+    options.target = step.target;
+    auto failure = encode(step, make_encoder(*step.tensor, options, scale), losses);
+    if (worth_telling(step.target, losses)) flushed_.push_back({step.tensor, step.target, losses});
     return failure;
   }
 
   /// A few values that become zeros are rounding; a block of them is a loss, and so is most of a
   /// tensor.
-  bool worth_telling(const Losses& losses) const {
-    const auto* ggml = std::get_if<kernels::GgmlFormat>(&plan_.options.target);
+  static bool worth_telling(const QuantizeTarget& target, const Losses& losses) {
+    const auto* ggml = std::get_if<kernels::GgmlFormat>(&target);
     const bool blocks = ggml != nullptr && kernels::ggml_info(*ggml).block_size != 1;
     return losses.flushed > (blocks ? 0 : losses.alive);
   }
@@ -191,8 +193,8 @@ class Quantizer {
       const auto bad = encoder.encode(
           in, made, scales.subspan(encoder.scale_bytes(at), encoder.scale_bytes(n)), scratch);
       if (bad) return non_finite(*step.tensor, first + at + *bad);
-      losses.add(find_losses(plan_.options.target, first + at, in, made));
-      if (losses.too_large) return too_large(*step.tensor, *losses.too_large);
+      losses.add(find_losses(step.target, first + at, in, made));
+      if (losses.too_large) return too_large(step, *losses.too_large);
     }
     if (auto failure = write(offset_of(step.stored) + encoder.code_bytes(first), codes))
       return failure;

@@ -21,6 +21,7 @@ namespace refute::instruments {
 struct QuantizeStep {
   const tensor::ModelTensor* tensor = nullptr;
   std::optional<KeptBecause> kept;
+  QuantizeTarget target;   ///< what it becomes if it is not kept
   std::size_t stored = 0;  ///< its first tensor in the plan's list; what it needs besides follows
 };
 
@@ -29,16 +30,19 @@ struct QuantizePlan {
   std::vector<QuantizeStep> steps;           ///< in the source's order
   std::vector<tensor::StoredTensor> stored;  ///< in the order of the layout's offsets
   tensor::FileLayout layout;
+  std::vector<const tensor::ModelTensor*> dropped;
   std::size_t quantized = 0;      ///< tensors that are not kept
   std::size_t source_values = 0;  ///< of all tensors, kept ones too
 };
 
-/// An error names a tensor that the target's container cannot hold. Points into the model.
+/// An error names a tensor that the target's container cannot hold, and what to do. Points into the
+/// model.
 Result<QuantizePlan> plan_quantize(const tensor::ModelFile& model, const QuantizeOptions& options);
 
 /// A tensor of which more than rounding was lost.
 struct FlushedTensor {
   const tensor::ModelTensor* tensor = nullptr;
+  QuantizeTarget target;
   Losses losses;
 };
 

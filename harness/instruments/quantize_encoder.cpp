@@ -1,9 +1,11 @@
 #include "harness/instruments/quantize_encoder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cmath>
+#include <limits>
 
 #include "kernels/nf4.hpp"
 
@@ -124,13 +126,27 @@ float fp8_tensor_scale(Fp8Format format, float absmax) {
 }
 
 AbsMax absmax_of(std::span<const float> values) {
-  // Magnitudes compare as integers do, and NaN and infinity are the largest of them.
-  constexpr std::uint32_t kInfinity = 0x7F800000u;
-  std::uint32_t most = 0;
-  for (const float v : values) most = std::max(most, std::bit_cast<std::uint32_t>(v) & 0x7FFFFFFFu);
+  // Magnitudes compare as integers do, and NaN and infinity are the largest of them. Lanes, so that
+  // a compiler can use vectors.
+  constexpr std::int32_t kInfinity = 0x7F800000;
+  constexpr std::size_t kLanes = 16;
+  const auto magnitude = [&](std::size_t i) {
+    return std::bit_cast<std::int32_t>(values[i]) & 0x7FFFFFFF;
+  };
+  std::array<std::int32_t, kLanes> lanes = {};
+  const std::size_t whole = values.size() - values.size() % kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) {
+      const std::int32_t m = magnitude(i + j);
+      lanes[j] = m > lanes[j] ? m : lanes[j];
+    }
+  }
+  for (std::size_t i = whole; i < values.size(); ++i) lanes[0] = std::max(lanes[0], magnitude(i));
+  const std::int32_t most = *std::ranges::max_element(lanes);
   if (most < kInfinity) return {.value = std::bit_cast<float>(most), .non_finite = {}};
   const auto bad = std::ranges::find_if(values, [](float v) { return !std::isfinite(v); });
-  return {.non_finite = static_cast<std::size_t>(bad - values.begin())};
+  return {.value = std::numeric_limits<float>::infinity(),
+          .non_finite = static_cast<std::size_t>(bad - values.begin())};
 }
 
 }  // namespace refute::instruments

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "harness/instruments/glob.hpp"
 #include "harness/instruments/quantize.hpp"
 #include "harness/tensor/nf4_container.hpp"
 #include "harness/tensor/text.hpp"
@@ -71,11 +72,10 @@ void add_nf4(QuantizePlan& plan, const ModelTensor& tensor) {
   plan.stored.push_back({state_name, DType::u8, {state}, state});
 }
 
-void add_quantized(QuantizePlan& plan, const ModelTensor& tensor) {
-  if (const auto* fp8 = std::get_if<Fp8Format>(&plan.options.target))
-    return add_fp8(plan, tensor, *fp8);
-  if (std::holds_alternative<Nf4Target>(plan.options.target)) return add_nf4(plan, tensor);
-  const auto format = std::get<kernels::GgmlFormat>(plan.options.target);
+void add_quantized(QuantizePlan& plan, const ModelTensor& tensor, const QuantizeTarget& target) {
+  if (const auto* fp8 = std::get_if<Fp8Format>(&target)) return add_fp8(plan, tensor, *fp8);
+  if (std::holds_alternative<Nf4Target>(target)) return add_nf4(plan, tensor);
+  const auto format = std::get<kernels::GgmlFormat>(target);
   const std::size_t bytes = kernels::ggml_bytes(format, tensor.count).value();
   plan.stored.push_back({tensor.name, tensor::stored_type(format), tensor.shape, bytes});
 }
@@ -104,17 +104,34 @@ tensor::Metadata metadata_for(const ModelFile& model, bool to_gguf) {
   return metadata;
 }
 
+bool is_dropped(const ModelTensor& tensor, const QuantizeOptions& options) {
+  return std::ranges::any_of(
+      options.drop, [&](const std::string& glob) { return glob_matches(glob, tensor.name); });
+}
+
+Error not_held(const ModelFile& model, const Error& error, bool to_gguf) {
+  std::string hint = "leave the tensor out with --drop, or rename it";
+  if (to_gguf)
+    hint = "leave the tensor out with --drop, or choose fp8-e4m3 or nf4, which go to safetensors";
+  return {model.path() + ": " + error.what, error.hint.empty() ? hint : error.hint};
+}
+
 }  // namespace
 
 Result<QuantizePlan> plan_quantize(const ModelFile& model, const QuantizeOptions& options) {
-  QuantizePlan plan{.options = options, .steps = {}, .stored = {}, .layout = {}};
+  QuantizePlan plan{.options = options, .steps = {}, .stored = {}, .layout = {}, .dropped = {}};
   const bool to_gguf = std::holds_alternative<kernels::GgmlFormat>(options.target);
   for (const ModelTensor& tensor : model.tensors()) {
-    QuantizeStep step{&tensor, why_kept(tensor, options), plan.stored.size()};
+    if (is_dropped(tensor, options)) {
+      plan.dropped.push_back(&tensor);
+      continue;
+    }
+    const QuantizeStep step{&tensor, why_kept(tensor, options), target_for(tensor, options),
+                            plan.stored.size()};
     plan.source_values += tensor.count;
     if (!step.kept) {
       ++plan.quantized;
-      add_quantized(plan, tensor);
+      add_quantized(plan, tensor, step.target);
     } else if (auto error = check_kept(model, tensor, to_gguf)) {
       return *std::move(error);
     } else {
@@ -125,7 +142,7 @@ Result<QuantizePlan> plan_quantize(const ModelFile& model, const QuantizeOptions
   const auto metadata = metadata_for(model, to_gguf);
   auto layout =
       to_gguf ? lay_out_gguf(plan.stored, metadata) : lay_out_safetensors(plan.stored, metadata);
-  if (!layout) return Error{model.path() + ": " + layout.error().what, layout.error().hint};
+  if (!layout) return not_held(model, layout.error(), to_gguf);
   plan.layout = *std::move(layout);
   return plan;
 }

@@ -4,13 +4,14 @@
 #include <array>
 #include <span>
 
-#include <fnmatch.h>
+#include "harness/instruments/glob.hpp"
 
 namespace refute::instruments {
 namespace {
 
 using kernels::Fp8Format;
 using kernels::Fp8Granularity;
+using kernels::GgmlFormat;
 using tensor::ModelTensor;
 
 constexpr std::string_view kE4m3 = "fp8-e4m3", kE5m2 = "fp8-e5m2", kNf4 = "nf4";
@@ -23,12 +24,8 @@ constexpr std::array kPositions = {"*position_embd*", "*position_embeddings*", "
 constexpr std::array kRouters = {"*ffn_gate_inp*", "*.mlp.gate.weight",
                                  "*block_sparse_moe.gate.weight", "*router*"};
 
-bool matches(const std::string& name, const char* glob) {
-  return ::fnmatch(glob, name.c_str(), 0) == 0;
-}
-
 bool matches_one(const std::string& name, std::span<const char* const> globs) {
-  return std::ranges::any_of(globs, [&](const char* glob) { return matches(name, glob); });
+  return std::ranges::any_of(globs, [&](const char* glob) { return glob_matches(glob, name); });
 }
 
 bool is_plain_float(const tensor::TensorType& type) {
@@ -45,7 +42,7 @@ std::optional<KeptBecause> kept_by_type(const ModelTensor& tensor) {
 
 std::optional<KeptBecause> kept_by_name(const ModelTensor& tensor, const QuantizeOptions& options) {
   for (const std::string& glob : options.keep) {
-    if (matches(tensor.name, glob.c_str())) return KeptBecause::asked_for;
+    if (glob_matches(glob, tensor.name)) return KeptBecause::asked_for;
   }
   const bool ggml = std::holds_alternative<kernels::GgmlFormat>(options.target);
   if (ggml && matches_one(tensor.name, kPositions)) return KeptBecause::position;
@@ -114,12 +111,49 @@ std::string_view describe(KeptBecause why) {
   return "";
 }
 
+std::optional<GgmlFormat> fallback_format(GgmlFormat format, std::size_t cols) {
+  const auto instead = [&]() -> std::optional<GgmlFormat> {
+    switch (format) {
+      case GgmlFormat::q2_k:
+      case GgmlFormat::q3_k:
+        return GgmlFormat::iq4_nl;
+      case GgmlFormat::q4_k:
+        return GgmlFormat::q5_0;
+      case GgmlFormat::q5_k:
+        return GgmlFormat::q5_1;
+      case GgmlFormat::q6_k:
+        return GgmlFormat::q8_0;
+      case GgmlFormat::f16:
+      case GgmlFormat::bf16:
+      case GgmlFormat::q4_0:
+      case GgmlFormat::q4_1:
+      case GgmlFormat::q5_0:
+      case GgmlFormat::q5_1:
+      case GgmlFormat::q8_0:
+      case GgmlFormat::iq4_nl:
+      case GgmlFormat::mxfp4:
+        return std::nullopt;
+    }
+    return std::nullopt;
+  }();
+  if (!instead || cols % kernels::ggml_info(format).block_size == 0) return std::nullopt;
+  return cols % kernels::ggml_info(*instead).block_size == 0 ? *instead : GgmlFormat::f16;
+}
+
+QuantizeTarget target_for(const ModelTensor& tensor, const QuantizeOptions& options) {
+  const auto* ggml = std::get_if<GgmlFormat>(&options.target);
+  if (!ggml || !options.fallback) return options.target;
+  if (const auto instead = fallback_format(*ggml, tensor.cols())) return *instead;
+  return options.target;
+}
+
 std::optional<KeptBecause> why_kept(const ModelTensor& tensor, const QuantizeOptions& options) {
   if (const auto why = kept_by_type(tensor)) return why;
   if (tensor.shape.size() < 2) return KeptBecause::few_dimensions;
   if (tensor.count == 0) return KeptBecause::empty;
   if (const auto why = kept_by_name(tensor, options)) return why;
-  if (tensor.cols() % row_multiple(options) != 0) return KeptBecause::uneven_rows;
+  const bool uneven = tensor.cols() % row_multiple(options) != 0;
+  if (uneven && target_for(tensor, options) == options.target) return KeptBecause::uneven_rows;
   return std::nullopt;
 }
 

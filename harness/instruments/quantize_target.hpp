@@ -28,6 +28,9 @@ struct QuantizeOptions {
   kernels::Fp8Granularity granularity = kernels::Fp8Granularity::tensor;  ///< FP8 only
   std::size_t block = 128;        ///< FP8 by block only; a power of two
   std::vector<std::string> keep;  ///< globs of tensors to leave alone besides
+  /// K formats only: rows that are no multiple of 256 take another format, as in llama.cpp.
+  bool fallback = false;
+  std::vector<std::string> drop = {};  ///< globs of tensors that are not to be in the result at all
 };
 
 /// "fp8-e4m3", "fp8-e5m2", "nf4", and ggml's names; upper and lower case alike for the last.
@@ -51,6 +54,14 @@ enum class KeptBecause {
   uneven_rows,  ///< rows that are no multiple of what shares a scale
 };
 std::string_view describe(KeptBecause why);
+
+/// What llama.cpp stores rows of this length as where they do not make whole blocks of the K
+/// format: about as many bits in blocks of 32, or F16 (llama-quant.cpp, tensor_type_fallback).
+/// Nothing where they do, or for other formats.
+std::optional<kernels::GgmlFormat> fallback_format(kernels::GgmlFormat format, std::size_t cols);
+
+/// What the tensor is to become: the target, or what stands in for it.
+QuantizeTarget target_for(const tensor::ModelTensor& tensor, const QuantizeOptions& options);
 
 /// Why this tensor is left as it is, or nothing when it is to be quantised.
 std::optional<KeptBecause> why_kept(const tensor::ModelTensor& tensor,

@@ -374,6 +374,15 @@ TEST_CASE("what a quantiser of models leaves alone, and why") {
   CHECK(why("w", {4, 128}, f32, "q4_k") == KeptBecause::uneven_rows);
   CHECK_FALSE(why("w", {4, 128}, f32, "q4_0"));
   CHECK(why("w", {4, 96}, f32, "nf4") == KeptBecause::uneven_rows);
+  using kernels::GgmlFormat;
+  CHECK(fallback_format(GgmlFormat::q2_k, 96) == GgmlFormat::iq4_nl);
+  CHECK(fallback_format(GgmlFormat::q3_k, 96) == GgmlFormat::iq4_nl);
+  CHECK(fallback_format(GgmlFormat::q4_k, 96) == GgmlFormat::q5_0);
+  CHECK(fallback_format(GgmlFormat::q5_k, 96) == GgmlFormat::q5_1);
+  CHECK(fallback_format(GgmlFormat::q6_k, 96) == GgmlFormat::q8_0);
+  CHECK(fallback_format(GgmlFormat::q6_k, 100) == GgmlFormat::f16);
+  CHECK_FALSE(fallback_format(GgmlFormat::q6_k, 512));
+  CHECK_FALSE(fallback_format(GgmlFormat::q8_0, 100));
   CHECK_FALSE(why("w", {4, 7}, f32, "fp8-e4m3"));
   CHECK(why("model.embed_tokens.weight", {4, 256}, f32, "fp8-e5m2") == KeptBecause::embedding);
   CHECK(why("lm_head.weight", {4, 256}, f32, "nf4") == KeptBecause::embedding);

@@ -71,6 +71,7 @@ SignLean sign_lean(const Comparison& c, double ruled);
 /// do not.
 struct BoundParameters {
   double lambda = kSixDeviations, exp_ulps = 2;
+  Growth growth = Growth::random_walk;
 };
 
 /// All three: refused by the first that refuses, in the order C3, C1, C9. The defaults are the

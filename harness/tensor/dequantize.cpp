@@ -97,8 +97,7 @@ std::size_t blocks_of(std::size_t extent, std::size_t block) {
 /// value = code · scale, one run of values under the same scale after the other.
 void from_fp8(const ModelTensor& tensor, const ScaledFp8& type, std::size_t first,
               std::span<float> out) {
-  const DType codes = type.format == kernels::Fp8Format::e4m3 ? DType::f8_e4m3 : DType::f8_e5m2;
-  from_plain(codes, tensor.bytes, first, out);
+  const auto codes = as_codes(tensor.bytes.subspan(first, out.size()));
   const std::size_t cols = tensor.cols(), grid_cols = blocks_of(cols, type.block_cols);
   for (std::size_t i = 0; i < out.size();) {
     const std::size_t row = (first + i) / cols, col = (first + i) % cols;
@@ -106,7 +105,11 @@ void from_fp8(const ModelTensor& tensor, const ScaledFp8& type, std::size_t firs
     const std::size_t run = std::min(out.size() - i, block_end - col);
     const float scale =
         companion_value(tensor.scales, row / type.block_rows * grid_cols + col / type.block_cols);
-    for (std::size_t j = i; j < i + run; ++j) out[j] *= scale;
+    const auto done = kernels::cpu_simd::fp8_dequantize(codes.subspan(i, run), {&scale, 1},
+                                                        {.rows = 1, .cols = run}, type.format,
+                                                        out.subspan(i, run));
+    assert(done.status == kernels::Fp8Status::ok);
+    (void)done;
     i += run;
   }
 }
@@ -127,6 +130,19 @@ Pairs pairs_of(const std::vector<float>& codebook) {
   return pairs;
 }
 
+/// Codes `first` … of one block; a byte that is cut in two gives one value.
+void from_nf4_run(const Pairs& pairs, std::span<const std::uint8_t> codes, std::size_t first,
+                  float absmax, std::span<float> out) {
+  std::size_t i = 0;
+  if (first % 2 != 0 && !out.empty()) out[i++] = pairs[codes[first / 2]][1] * absmax;
+  for (; i + 2 <= out.size(); i += 2) {
+    const auto& pair = pairs[codes[(first + i) / 2]];
+    out[i] = pair[0] * absmax;
+    out[i + 1] = pair[1] * absmax;
+  }
+  if (i < out.size()) out[i] = pairs[codes[(first + i) / 2]][0] * absmax;
+}
+
 void from_nf4(const ModelTensor& tensor, std::size_t block, std::size_t first,
               std::span<float> out) {
   const Pairs pairs = pairs_of(tensor.codebook);
@@ -134,10 +150,7 @@ void from_nf4(const ModelTensor& tensor, std::size_t block, std::size_t first,
   for (std::size_t i = 0; i < out.size();) {
     const std::size_t run = std::min(out.size() - i, block - (first + i) % block);
     const float absmax = nf4_absmax(tensor, (first + i) / block);
-    for (std::size_t j = i; j < i + run; ++j) {
-      const std::size_t at = first + j;
-      out[j] = pairs[codes[at / 2]][at % 2] * absmax;
-    }
+    from_nf4_run(pairs, codes, first + i, absmax, out.subspan(i, run));
     i += run;
   }
 }

@@ -85,10 +85,11 @@ std::optional<Error> check_gguf(const StoredTensor& tensor) {
   if (!gguf_type_id(tensor.type))
     return cannot(tensor, fmt::format("GGUF cannot hold type {}", to_string(tensor.type)));
   if (tensor.shape.size() > kGgufDimensions)
-    return cannot(tensor, fmt::format("GGUF cannot hold {} dimensions", tensor.shape.size()));
-  if (tensor.name.size() > kGgufNameBytes)
-    return cannot(tensor,
-                  fmt::format("GGUF cannot hold a name of more than {} bytes", kGgufNameBytes));
+    return cannot(tensor, fmt::format("GGUF cannot hold {} dimensions, only {}",
+                                      tensor.shape.size(), kGgufDimensions));
+  if (tensor.name.size() > kGgufWrittenNameBytes)
+    return cannot(tensor, fmt::format("GGUF cannot hold a name of more than {} bytes",
+                                      kGgufWrittenNameBytes));
   return std::nullopt;
 }
 

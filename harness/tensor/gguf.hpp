@@ -17,6 +17,8 @@ namespace refute::tensor {
 
 inline constexpr std::uint32_t kGgufDefaultAlignment = 32;
 inline constexpr std::size_t kGgufNameBytes = 64;  ///< the longest tensor name
+/// The longest that is written: ggml keeps a terminating zero in its 64 bytes (GGML_MAX_NAME).
+inline constexpr std::size_t kGgufWrittenNameBytes = 63;
 inline constexpr std::size_t kGgufDimensions = 4;
 
 struct GgufTensor {

@@ -255,7 +255,7 @@ TEST_CASE("what GGUF cannot hold is not laid out") {
   CHECK(has(error({"a", DType::u8, {1}, 1}), "cannot hold type U8"));
   CHECK(has(error({"a", DType::f8_e4m3, {1}, 1}), "cannot hold type F8_E4M3"));
   CHECK(has(error({"a", DType::f32, {1, 1, 1, 1, 1}, 4}), "5 dimensions"));
-  CHECK(has(error({std::string(65, 'a'), DType::f32, {1}, 4}), "more than 64 bytes"));
+  CHECK(has(error({std::string(64, 'a'), DType::f32, {1}, 4}), "more than 63 bytes"));
   CHECK(error({"a", DType::i64, {1}, 8}) == "accepted");
 }
 

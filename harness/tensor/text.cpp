@@ -40,10 +40,12 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string printable(std::string_view text) {
-  std::string shown;
+namespace {
+
+/// Stops after `most` bytes; whether it did.
+bool escape_into(std::string& shown, std::string_view text, std::size_t most) {
   for (std::size_t at = 0; at < text.size();) {
-    if (at >= kShown) return shown + "…";
+    if (at >= most) return true;
     const std::size_t length = code_point_length(text, at);
     // C0, DEL, and C1 (U+0080 to U+009F), which some terminals obey too.
     const bool control = byte(text, at) < 0x20 || byte(text, at) == 0x7F ||
@@ -56,7 +58,20 @@ std::string printable(std::string_view text) {
     shown += text.substr(at, length);
     at += length;
   }
+  return false;
+}
+
+}  // namespace
+
+std::string escaped(std::string_view text) {
+  std::string shown;
+  (void)escape_into(shown, text, text.size());
   return shown;
+}
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  return escape_into(shown, text, kShown) ? shown + "…" : shown;
 }
 
 }  // namespace refute::tensor

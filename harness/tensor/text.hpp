@@ -11,7 +11,10 @@ namespace refute::tensor {
 bool is_utf8(std::string_view text);
 
 /// The text for a message: control characters and broken UTF-8 as \xNN, so that a name cannot move
-/// the cursor; cut after 160 bytes.
+/// the cursor, nor break what reads the message.
+std::string escaped(std::string_view text);
+
+/// The same, cut after 160 bytes: a name.
 std::string printable(std::string_view text);
 
 }  // namespace refute::tensor

@@ -23,6 +23,7 @@ struct ActivationRow {
   std::size_t eight_bit_block;
 };
 constexpr auto kActivations = std::to_array<ActivationRow>({
+    {"F64", Format::f32, 0},  // the files have f32, and each stage had more to read
     {"F32", Format::f32, 0},
     {"FLOAT32", Format::f32, 0},
     {"F16", Format::f16, 0},
@@ -47,6 +48,7 @@ constexpr auto kAccumulators = std::to_array<AccumulatorRow>({
     {"F32", Format::f32, false},
     {"FLOAT32", Format::f32, false},
     {"I32", Format::f32, false},
+    {"OF TORCH", Format::f32, false},  // hf_trace.py; torch sums products of halves in f32
     {"F16", Format::f16, false},
     {"FLOAT16", Format::f16, false},
     {"BF16", Format::bf16, false},
@@ -73,6 +75,10 @@ double Arithmetic::between() const {
   return std::max(unit_roundoff(storage), unit_roundoff(accumulator));
 }
 
+double Arithmetic::inputs() const {
+  return fused ? unit_roundoff(storage) : 0;
+}
+
 metrics::DeclaredPrecision Arithmetic::precision() const {
   return {.output = storage,
           .accumulator = accumulator,
@@ -91,7 +97,11 @@ Result<Arithmetic> declared_arithmetic(const tensor::CapturePath& path) {
   if (s == kAccumulators.end()) {
     return unknown("accumulate_dtype", path.accumulate_dtype, kAccumulators);
   }
-  return Arithmetic{a->storage, s->format, s->exact, a->eight_bit_block};
+  return Arithmetic{.storage = a->storage,
+                    .accumulator = s->format,
+                    .exact_sums = s->exact,
+                    .eight_bit_block = a->eight_bit_block,
+                    .fused = !s->exact || activation == "F64"};
 }
 
 }  // namespace refute::bisect

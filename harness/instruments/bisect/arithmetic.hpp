@@ -18,15 +18,22 @@ struct Arithmetic {
   /// Values in a row that share one 8-bit scale, where matrix products read their inputs so; 0:
   /// they read them as they are. llama.cpp's Q8_0 has 32, Q8_K 256.
   std::size_t eight_bit_block = 0;
+  /// What a stage read may be known only as it was stored, rounded: an engine that fuses operations
+  /// hands the next one what it has in registers. So it is with captures; a unit that is run here
+  /// reads what it is given.
+  bool fused = false;
 
   /// The unit round-off of what a plain implementation stores between two operations of a stage.
   double between() const;
+  /// The unit round-off of inputs that are known as they were stored, else 0.
+  double inputs() const;
   metrics::DeclaredPrecision precision() const;
   bool operator==(const Arithmetic&) const = default;
 };
 
-/// From activation_dtype and accumulate_dtype of a manifest, in any case. An error names the word
-/// that is not known: without a declared arithmetic nothing can be judged.
+/// From activation_dtype and accumulate_dtype of a capture's manifest, in any case; fused, unless
+/// its sums are exact and its values are those of the files. An error names the word that is not
+/// known: without a declared arithmetic nothing can be judged.
 Result<Arithmetic> declared_arithmetic(const tensor::CapturePath& path);
 
 }  // namespace refute::bisect

@@ -43,7 +43,8 @@ class Judge {
     const auto truth =
         stage_truth(at, end_.model, attention_, end_.arithmetic, read.inputs, threads_);
     if (!truth) return truth.error();
-    return std::optional(own_error(end_.run.values(at), *truth));
+    return std::optional(own_error(end_.run.values(at), *truth,
+                                   rows_of(at.stage, config(), end_.run.manifest().tokens.size())));
   }
 
  private:
@@ -58,6 +59,10 @@ class Judge {
       } else if (!read.missing) {
         read.missing = in;
       }
+    }
+    const StageAt norm = {Stage::attn_norm, at.layer};
+    if (at.stage == Stage::qkv_bias && end_.run.has(norm)) {
+      read.inputs.product_input = end_.run.values(norm);
     }
     if (at.stage == Stage::attn_scores || at.stage == Stage::attention) {
       read.inputs.keys = history_.keys(at.layer);
@@ -123,7 +128,7 @@ class Walker {
 
   void compare(StageRow& row) {
     const Stage stage = row.at.stage;
-    const std::size_t rows = stage == Stage::lm_head ? 1 : tokens();
+    const std::size_t rows = rows_of(stage, bad_.model.config(), tokens());
     if (bad_.run.has(row.at)) {
       const auto bad = bad_.run.values(row.at);
       row.implementation = distance(bad, oracle_.output(stage), rows);

@@ -65,7 +65,8 @@ Arithmetic arithmetic_of(const End& end) {
   return {.storage = end.activations,
           .accumulator = metrics::Format::f32,
           .exact_sums = !end.path.is_fast(),
-          .eight_bit_block = 0};
+          .eight_bit_block = 0,
+          .fused = false};
 }
 
 tensor::CapturePath describe(const End& end) {
@@ -99,7 +100,7 @@ std::optional<Error> Pass::run(StageAt at) {
 }
 
 StageInputs Pass::inputs(StageAt at, AttentionKernel attention) {
-  StageInputs inputs{acts_.tokens, acts_.past, {}, {}, {}};
+  StageInputs inputs{acts_.tokens, acts_.past, {}, {}, {}, {}};
   for (const StageAt in : stage_inputs(at, end_.model->config(), attention)) {
     inputs.in.push_back(acts_.slot(in.stage));
   }

@@ -29,7 +29,7 @@ PathRequest request_on(const DecoderModel& model, const ExecutionPath& bad) {
   r.good.model = r.bad.model = &model;
   r.bad.path = bad;
   r.prompt = kPrompt;
-  r.max_tokens = 3;
+  r.max_tokens = 2;
   r.replicas = 0;
   r.toggles = false;
   return r;
@@ -52,9 +52,9 @@ std::vector<ExecutionPath> runnable(const DecoderModel& model) {
   return paths;
 }
 
-void check_table(const DecoderModel& model, const ExecutionPath& path) {
+void check_table(const DecoderModel& model, const ExecutionPath& path,
+                 const std::vector<mutants::DecoderFault>& faults) {
   std::size_t named = 0;
-  const auto faults = mutants::decoder_faults(model.config(), path);
   PathRequest request = request_on(model, path);
   for (const mutants::DecoderFault& fault : faults) {
     request.bad.run = mutants::with_fault(fault);
@@ -66,7 +66,6 @@ void check_table(const DecoderModel& model, const ExecutionPath& path) {
     named += report.verdict.at == fault.expected ? 1 : 0;
   }
   CHECK(named == faults.size());
-  CHECK(faults.size() > 300);
 }
 
 }  // namespace
@@ -74,15 +73,23 @@ void check_table(const DecoderModel& model, const ExecutionPath& path) {
 TEST_CASE("every fault at every stage of every layer is named") {
   for (const char* name : kModels) {
     const DecoderModel model = open_model(name);
-    for (const ExecutionPath& path : runnable(model)) check_table(model, path);
+    for (const ExecutionPath& path : runnable(model)) {
+      const auto faults = mutants::decoder_faults(model.config(), path);
+      CHECK(faults.size() > 450);
+      check_table(model, path, faults);
+    }
   }
 }
 
 TEST_CASE("the fused kernel's faults are named as well") {
   const DecoderModel model = open_model("llama4-flash");
-  REQUIRE(runnable(model).size() >= 2);
   for (const ExecutionPath& path : runnable(model)) {
-    if (path.attention == AttentionKernel::flash2) check_table(model, path);
+    if (path.attention == AttentionKernel::naive) continue;
+    auto faults = mutants::decoder_faults(model.config(), path);
+    // The other stages run as they do with naive attention.
+    std::erase_if(faults, [](const auto& f) { return f.at.stage != Stage::attention; });
+    CHECK(faults.size() >= 4 * 8);
+    check_table(model, path, faults);
   }
 }
 

@@ -69,25 +69,34 @@ Result<NoiseForecast> forecast_noise(const DecoderModel& model, const DecoderMod
                                      std::size_t replicas, unsigned threads) {
   NoiseForecast forecast;
   forecast.replicas = replicas;
-  const auto order = forward_order(model.config(), AttentionKernel::naive);
-  for (const StageAt at : order) forecast.stages.push_back({at, 0, 1});
+  for (const StageAt at : forward_order(model.config(), AttentionKernel::naive)) {
+    forecast.stages.push_back({at, 0, 1});
+  }
+  if (replicas == 0) return forecast;
+  const std::size_t capacity = total_tokens(steps);
+  Pass clean(oracle_end(model, threads), capacity);
+  std::vector<Replica> noisy;
   for (std::size_t r = 0; r < replicas; ++r) {
-    Pass clean(oracle_end(model, threads), total_tokens(steps));
-    Replica noisy(model, original, arithmetic, total_tokens(steps), r + 1, threads);
-    for (const auto& step : steps) {
-      clean.begin(step);
-      noisy.begin(step);
-      for (NoiseForecast::At& stage : forecast.stages) {
-        if (auto error = clean.run(stage.at)) return *error;
-        if (auto error = noisy.run(stage.at)) return *error;
-        const Distance d = distance(noisy.output(stage.at.stage), clean.output(stage.at.stage), 1);
+    noisy.emplace_back(model, original, arithmetic, capacity, r + 1, threads);
+  }
+  for (const auto& step : steps) {
+    clean.begin(step);
+    for (Replica& replica : noisy) replica.begin(step);
+    for (NoiseForecast::At& stage : forecast.stages) {
+      if (auto error = clean.run(stage.at)) return *error;
+      for (Replica& replica : noisy) {
+        if (auto error = replica.run(stage.at)) return *error;
+        const Distance d =
+            distance(replica.output(stage.at.stage), clean.output(stage.at.stage), 1);
         stage.relative = std::max(stage.relative, d.relative);
         stage.cosine = std::min(stage.cosine, d.cosine);
       }
     }
-    const Decision a = decision_of(clean.output(Stage::lm_head));
-    const Decision b = decision_of(noisy.output(Stage::lm_head));
-    if (!a.decided() || !b.decided() || a.token() != b.token()) ++forecast.flips;
+  }
+  const Decision right = decision_of(clean.output(Stage::lm_head));
+  for (Replica& replica : noisy) {
+    const Decision d = decision_of(replica.output(Stage::lm_head));
+    if (!right.decided() || !d.decided() || right.token() != d.token()) ++forecast.flips;
   }
   return forecast;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "harness/metrics/error.hpp"
 
@@ -25,10 +26,12 @@ double value_or(metrics::Metric m, double otherwise) {
 
 }  // namespace
 
-OwnError own_error(std::span<const float> got, const StageTruth& truth) {
+OwnError own_error(std::span<const float> got, const StageTruth& truth, std::size_t rows) {
   assert(got.size() == truth.value.size());
   OwnError e;
   e.count = got.size();
+  e.rows = rows;
+  std::vector<bool> wrong_rows(rows), wrong_columns(e.columns());
   double errors = 0, values = 0, bounds = 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
     const double want = truth.value[i], bound = truth.bound[i];
@@ -38,7 +41,10 @@ OwnError own_error(std::span<const float> got, const StageTruth& truth) {
     const bool overflows = !(std::abs(want) <= std::numeric_limits<float>::max());
     const double ratio = overflows ? 0 : finite ? ratio_of(error, bound) : kInfinity;
     e.non_finite += finite ? 0 : 1;
-    e.beyond += ratio <= 1 ? 0 : 1;
+    if (!(ratio <= 1)) {
+      ++e.beyond;
+      wrong_rows[i / e.columns()] = wrong_columns[i % e.columns()] = true;
+    }
     if (finite && !overflows) {
       errors += error * error;
       values += want * want;
@@ -51,9 +57,20 @@ OwnError own_error(std::span<const float> got, const StageTruth& truth) {
     e.want = want;
     e.bound = bound;
   }
+  const auto count_of = [](const std::vector<bool>& v) {
+    return static_cast<std::size_t>(std::ranges::count(v, true));
+  };
+  e.beyond_rows = count_of(wrong_rows);
+  e.beyond_columns = count_of(wrong_columns);
   e.relative = values == 0 ? (errors == 0 ? 0 : kInfinity) : std::sqrt(errors / values);
   e.floor = values == 0 ? 0 : std::sqrt(bounds / values);
   return e;
+}
+
+std::size_t rows_of(Stage stage, const DecoderConfig& config, std::size_t tokens) {
+  if (stage == Stage::lm_head) return 1;
+  const bool by_head = stage == Stage::attn_scores || stage == Stage::attn_softmax;
+  return by_head ? config.heads * tokens : tokens;
 }
 
 bool all_finite(std::span<const float> values) {

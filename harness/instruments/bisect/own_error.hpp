@@ -21,11 +21,19 @@ struct OwnError {
   double relative = 0;  ///< ‖error‖₂ / ‖truth‖₂ over the finite elements
   double floor = 0;     ///< ‖bound‖₂ / ‖truth‖₂: what `relative` may reach
   std::size_t non_finite = 0, beyond = 0, count = 0;  ///< beyond: elements above their bound
+  std::size_t rows = 1, beyond_rows = 0, beyond_columns = 0;  ///< that hold elements beyond
+
+  std::size_t columns() const { return count / rows; }
 
   bool exceeds() const { return !(ratio <= 1); }
 };
 
-OwnError own_error(std::span<const float> got, const StageTruth& truth);
+/// Rows are `rows` stretches of equal length: what is wrong in one column only is a weight or a
+/// unit.
+OwnError own_error(std::span<const float> got, const StageTruth& truth, std::size_t rows = 1);
+
+/// Rows of a stage's output: one per token, and per head where each has its own scores.
+std::size_t rows_of(Stage stage, const DecoderConfig& config, std::size_t tokens);
 
 /// Whether every value is finite: of anything else no error can be told.
 bool all_finite(std::span<const float> values);

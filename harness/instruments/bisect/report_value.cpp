@@ -36,10 +36,14 @@ Value own_value(const OwnError& e) {
                     {"relative", number(e.relative)},
                     {"floor", number(e.floor)},
                     {"worst", Value::Map{{"element", std::uint64_t{e.worst}},
+                                         {"row", std::uint64_t{e.worst / e.columns()}},
+                                         {"column", std::uint64_t{e.worst % e.columns()}},
                                          {"got", number(e.got)},
                                          {"want", number(e.want)},
                                          {"bound", number(e.bound)}}},
                     {"beyond", std::uint64_t{e.beyond}},
+                    {"beyond_rows", std::uint64_t{e.beyond_rows}},
+                    {"beyond_columns", std::uint64_t{e.beyond_columns}},
                     {"non_finite", std::uint64_t{e.non_finite}},
                     {"count", std::uint64_t{e.count}}};
 }

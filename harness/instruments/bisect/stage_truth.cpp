@@ -72,6 +72,19 @@ class Truth {
     return out;
   }
 
+  StageTruth biased() const {
+    StageTruth truth = bias_truth(
+        in_.in[0],
+        {weight(LayerWeight::q_bias), weight(LayerWeight::k_bias), weight(LayerWeight::v_bias)},
+        a_);
+    if (!a_.fused || in_.product_input.empty()) return truth;
+    const StageTruth sum =
+        product({weight(LayerWeight::q), weight(LayerWeight::k), weight(LayerWeight::v)},
+                in_.product_input, tokens());
+    for (std::size_t i = 0; i < sum.bound.size(); ++i) truth.bound[i] += sum.bound[i];
+    return truth;
+  }
+
   StageTruth rotated(std::size_t offset, std::size_t heads) const {
     const Positions at = {in_.past, tokens(), heads, model_.frequencies()};
     if (c_.qk_norm()) return rope_truth(in_.in[0], at, a_);
@@ -103,10 +116,7 @@ class Truth {
         return product({weight(LayerWeight::q), weight(LayerWeight::k), weight(LayerWeight::v)},
                        in_.in[0], tokens());
       case qkv_bias:
-        return bias_truth(
-            in_.in[0],
-            {weight(LayerWeight::q_bias), weight(LayerWeight::k_bias), weight(LayerWeight::v_bias)},
-            a_);
+        return biased();
       case q_post_rope:
         return rotated(0, c_.heads);
       case k_post_rope:

@@ -27,6 +27,9 @@ struct StageInputs {
   std::vector<std::span<const float>> in;  ///< in the order of forward::stage_inputs()
   /// Of all tokens so far, [past + tokens, kv_heads * head_dim]; read by scores and attention.
   std::span<const float> keys, values;
+  /// What the product read to which qkv_bias adds, where it is known: most engines add the bias
+  /// inside that product, whose sum was never stored.
+  std::span<const float> product_input;
 };
 
 /// Per element of the output: |got - value| <= bound is what a correct implementation keeps.

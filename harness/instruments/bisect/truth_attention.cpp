@@ -1,6 +1,7 @@
 #include "harness/instruments/bisect/truth_attention.hpp"
 
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 #include "fixtures/oracles/attention_oracle.hpp"
@@ -21,6 +22,11 @@ double sums_bound(const Arithmetic& a, std::size_t n, double terms, double value
 
 StageTruth of_size(std::size_t n) {
   return {std::vector<double>(n), std::vector<double>(n), {}};
+}
+
+/// What two rounded factors add to a sum of products.
+double inputs_bound(const Arithmetic& a, double terms) {
+  return metrics::kSixDeviations * std::numbers::sqrt2 * a.inputs() * terms;
 }
 
 /// [rows, heads, dim] as [heads, rows, dim], the layout of the oracle.
@@ -64,6 +70,7 @@ StageTruth scores_truth(const AttentionShape& s, std::span<const float> q, std::
         const std::size_t at = (h * s.tokens + t) * s.keys + j;
         truth.value[at] = sum * scale;
         truth.bound[at] = scale * sums_bound(a, s.head_dim, std::sqrt(squares), sum) +
+                          scale * inputs_bound(a, std::sqrt(squares)) +
                           scaling * std::abs(sum * scale);
       }
     }
@@ -78,7 +85,8 @@ StageTruth softmax_truth(const AttentionShape& s, std::span<const float> scores,
   metrics::DeclaredPrecision precision = a.precision();
   precision.probabilities = metrics::Format::f32;  // that is the output's rounding here
   oracles::WeightError error = weight_error(precision, 1);
-  error.products = error.score = 0;  // the scores are given
+  error.products = 0;
+  error.score = a.inputs();  // the scores are given, as they were stored
   std::vector<double> spread(s.keys), terms(s.keys);
   for (std::size_t row = 0; row < s.heads * s.tokens; ++row) {
     const std::size_t seen = s.visible(row % s.tokens);
@@ -86,11 +94,11 @@ StageTruth softmax_truth(const AttentionShape& s, std::span<const float> scores,
     const auto value = std::span(truth.value).subspan(row * s.keys, seen);
     const auto bound = std::span(truth.bound).subspan(row * s.keys, seen);
     oracles::softmax(1, seen, x, value, error, {terms, spread});
-    if (a.exact_sums) continue;
+    if (a.exact_sums && !a.fused) continue;
     softmax_bound(precision, metrics::kSixDeviations, seen, value, std::span(spread).first(seen),
                   bound);
   }
-  if (a.exact_sums) {
+  if (a.exact_sums && !a.fused) {
     for (std::size_t i = 0; i < truth.value.size(); ++i) truth.bound[i] = 0x1p-44 * truth.value[i];
   }
   add_output_rounding(truth, a);
@@ -113,7 +121,8 @@ StageTruth mix_truth(const AttentionShape& s, std::span<const float> p, std::spa
         }
         const std::size_t at = (t * s.heads + h) * s.head_dim + i;
         truth.value[at] = sum;
-        truth.bound[at] = sums_bound(a, s.visible(t), std::sqrt(squares), sum);
+        truth.bound[at] = sums_bound(a, s.visible(t), std::sqrt(squares), sum) +
+                          inputs_bound(a, std::sqrt(squares));
       }
     }
   }
@@ -134,11 +143,12 @@ StageTruth attention_truth(const AttentionShape& s, std::span<const float> q,
                                              .scale = scale_of(s),
                                              .threads = threads};
   const metrics::DeclaredPrecision precision = a.precision();
+  oracles::WeightError error = weight_error(precision, s.head_dim);
+  error.products += std::numbers::sqrt2 * a.inputs();
   std::vector<double> value(count), terms(count), spread(count), bound(count);
   oracles::attention(problem, by_head(q, s.tokens, s.heads, s.head_dim),
                      by_head(k, s.keys, s.kv_heads, s.head_dim),
-                     by_head(v, s.keys, s.kv_heads, s.head_dim), value,
-                     weight_error(precision, s.head_dim), {terms, spread});
+                     by_head(v, s.keys, s.kv_heads, s.head_dim), value, error, {terms, spread});
   attention_bound(precision, metrics::kSixDeviations, s.keys, value, terms, spread, bound);
   StageTruth truth = of_size(count);
   for (std::size_t h = 0; h < s.heads; ++h) {
@@ -147,7 +157,7 @@ StageTruth attention_truth(const AttentionShape& s, std::span<const float> q,
         const std::size_t from = (h * s.tokens + t) * s.head_dim + i;
         const std::size_t to = (t * s.heads + h) * s.head_dim + i;
         truth.value[to] = value[from];
-        truth.bound[to] = bound[from];
+        truth.bound[to] = bound[from] + metrics::kSixDeviations * a.inputs() * terms[from];
       }
     }
   }

@@ -45,7 +45,7 @@ StageTruth norm_truth(std::span<const float> x, std::span<const float> weight, d
   // product with it and one intermediate that may be stored.
   const double relative =
       metrics::kSixDeviations * unit_of(a) * (std::sqrt(static_cast<double>(cols)) / 2 + 5) +
-      between(a);
+      between(a) + 2 * a.inputs();
   for (std::size_t row = 0; row < x.size(); row += cols) {
     double squares = 0;
     for (std::size_t i = 0; i < cols; ++i) squares += static_cast<double>(x[row + i]) * x[row + i];
@@ -76,7 +76,8 @@ StageTruth add_truth(std::span<const float> x, std::span<const float> y, const A
   StageTruth truth = of_size(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     truth.value[i] = static_cast<double>(x[i]) + y[i];
-    truth.bound[i] = unit_of(a) * std::abs(truth.value[i]);
+    truth.bound[i] = unit_of(a) * std::abs(truth.value[i]) +
+                     a.inputs() * (std::abs(static_cast<double>(x[i])) + std::abs(y[i]));
   }
   add_output_rounding(truth, a);
   return truth;
@@ -87,7 +88,7 @@ StageTruth multiply_truth(std::span<const float> x, std::span<const float> y, co
   StageTruth truth = of_size(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     truth.value[i] = static_cast<double>(x[i]) * y[i];
-    truth.bound[i] = unit_of(a) * std::abs(truth.value[i]);
+    truth.bound[i] = (unit_of(a) + 2 * a.inputs()) * std::abs(truth.value[i]);
   }
   add_output_rounding(truth, a);
   return truth;
@@ -95,13 +96,13 @@ StageTruth multiply_truth(std::span<const float> x, std::span<const float> y, co
 
 StageTruth silu_truth(std::span<const float> x, const Arithmetic& a) {
   StageTruth truth = of_size(x.size());
-  // An exponential of two ulp, a sum, a division; and e^-x that is infinite in f32 where the result
-  // is still a normal number.
+  // An exponential of two ulp, a sum, a division; a slope of at most 1.1; and e^-x that is infinite
+  // in f32 where the result is still a normal number.
   const double relative = 8 * unit_of(a) + between(a);
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double v = x[i];
     truth.value[i] = v / (1 + std::exp(-v));
-    truth.bound[i] = relative * std::abs(truth.value[i]);
+    truth.bound[i] = relative * std::abs(truth.value[i]) + 1.1 * a.inputs() * std::abs(v);
     if (!a.exact_sums) truth.bound[i] += 0x1p-126 * std::abs(v);
   }
   add_output_rounding(truth, a);
@@ -121,7 +122,8 @@ StageTruth rope_truth(std::span<const float> x, const Positions& at, const Arith
       truth.value[j] = x[j] * c - x[k] * s;
       truth.value[k] = x[k] * c + x[j] * s;
       // Cosine and sine stored, two products and their sum; and a frequency of a few ulp.
-      const double products = 4 * unit_of(a) + 2 * between(a), turn = 8 * unit_of(a) * angle;
+      const double products = 4 * unit_of(a) + 2 * between(a) + a.inputs(),
+                   turn = 8 * unit_of(a) * angle;
       truth.bound[j] = products * (std::abs(x[j] * c) + std::abs(x[k] * s)) +
                        turn * (std::abs(x[j] * s) + std::abs(x[k] * c));
       truth.bound[k] = products * (std::abs(x[k] * c) + std::abs(x[j] * s)) +

@@ -86,7 +86,8 @@ StageTruth product_truth(std::span<const float> x, std::size_t rows,
         const std::size_t i = t * outputs + n;
         truth.value[i] = d.value;
         truth.terms[i] = d.terms;
-        truth.bound[i] = sums * (d.terms + std::abs(d.value));
+        truth.bound[i] =
+            sums * (d.terms + std::abs(d.value)) + metrics::kSixDeviations * a.inputs() * d.terms;
         if (a.eight_bit_block != 0) {
           truth.bound[i] += 6 * eight_bit_deviation(row, columns[n], a.eight_bit_block);
         }

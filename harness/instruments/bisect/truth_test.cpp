@@ -156,11 +156,12 @@ TEST_CASE("the words of a manifest become an arithmetic, or are refused by name"
   tensor::CapturePath path;
   path.activation_dtype = "bf16";
   path.accumulate_dtype = "F32";
-  CHECK(*declared_arithmetic(path) == Arithmetic{.storage = Format::bf16});
+  CHECK(*declared_arithmetic(path) == Arithmetic{.storage = Format::bf16, .fused = true});
   path.activation_dtype = "Q8_K";
   CHECK(declared_arithmetic(path)->eight_bit_block == 256);
   path.accumulate_dtype = "float64";
   CHECK(declared_arithmetic(path)->exact_sums);
+  CHECK_FALSE(declared_arithmetic(path)->fused);
   path.accumulate_dtype = "F19";
   REQUIRE_FALSE(declared_arithmetic(path));
   CHECK(declared_arithmetic(path).error().what.find("F19") != std::string::npos);

@@ -13,15 +13,26 @@ std::string times(double ratio) {
                            : fmt::format("{:.3g} times its floor", ratio);
 }
 
+/// Where the elements beyond their bound lie: one column points at a weight, one row at a token.
+std::string extent_text(const OwnError& e) {
+  const std::string beyond = fmt::format("{} of {} elements are beyond", e.beyond, e.count);
+  const std::size_t row = e.worst / e.columns(), column = e.worst % e.columns();
+  if (e.beyond == 1 || e.beyond == e.count) return beyond;
+  if (e.beyond_columns == 1) return beyond + fmt::format(", all in column {}", column);
+  if (e.beyond_rows == 1) return beyond + fmt::format(", all in row {}", row);
+  return beyond + fmt::format(", in {} of {} rows and {} of {} columns", e.beyond_rows, e.rows,
+                              e.beyond_columns, e.columns());
+}
+
 std::string own_error_text(const OwnError& e) {
   if (e.non_finite != 0) {
-    return fmt::format("{} of {} values are NaN or infinite, on finite inputs", e.non_finite,
-                       e.count);
+    return fmt::format("{} of {} values are NaN or infinite, on finite inputs; {}", e.non_finite,
+                       e.count, extent_text(e));
   }
   return fmt::format(
-      "element {}: got {:.9g}, its inputs make it {:.9g}, and it may be off by {:.2g}; {} of {} "
-      "elements are beyond",
-      e.worst, e.got, e.want, e.bound, e.beyond, e.count);
+      "row {}, column {}: got {:.9g}, its inputs make it {:.9g}, and it may be off "
+      "by {:.2g}; {}",
+      e.worst / e.columns(), e.worst % e.columns(), e.got, e.want, e.bound, extent_text(e));
 }
 
 bool above(const std::optional<OwnError>& e) {

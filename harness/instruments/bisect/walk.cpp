@@ -1,6 +1,7 @@
 #include "harness/instruments/bisect/walk.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "harness/instruments/bisect/weight_change.hpp"
 
@@ -17,6 +18,16 @@ void keep_worst(std::optional<Distance>& kept, const Distance& d) {
 bool finite_inputs(const StageInputs& inputs) {
   return std::ranges::all_of(inputs.in, all_finite) && all_finite(inputs.keys) &&
          all_finite(inputs.values);
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size_bytes()) == 0);
+}
+
+bool same_inputs(const StageInputs& a, const StageInputs& b) {
+  return std::ranges::equal(a.in, b.in, same_bits) && same_bits(a.keys, b.keys) &&
+         same_bits(a.values, b.values);
 }
 
 class Walker {
@@ -60,35 +71,48 @@ class Walker {
 
  private:
   const DecoderConfig& config() const { return bad_.end().model->config(); }
+  std::size_t rows(Stage stage) {
+    return rows_of(stage, config(), bad_.activations().tokens.size());
+  }
 
-  Result<OwnError> error_of(StageAt at, const End& end, const StageInputs& inputs,
-                            std::span<const float> output) const {
-    const auto truth = stage_truth(at, *end.model, end.path.attention, arithmetic_of(end), inputs,
-                                   end.path.threads);
-    if (!truth) return truth.error();
-    return own_error(output, *truth);
+  /// The truth of one end's stage on some inputs. Ends that are healthy so far have the same.
+  Result<const StageTruth*> truth_of(StageAt at, const End& end, const StageInputs& inputs) {
+    const Arithmetic arithmetic = arithmetic_of(end);
+    const bool known = latest_ && latest_->at == at && latest_->model == end.model &&
+                       latest_->attention == end.path.attention &&
+                       latest_->arithmetic == arithmetic && same_inputs(latest_->inputs, inputs);
+    if (!known) {
+      auto truth =
+          stage_truth(at, *end.model, end.path.attention, arithmetic, inputs, end.path.threads);
+      if (!truth) return truth.take_error();
+      latest_ = {at, end.model, end.path.attention, arithmetic, inputs, *std::move(truth)};
+    }
+    return &latest_->truth;
   }
 
   /// The bad end's unit on the reference's inputs.
   std::optional<Error> judge_alone(StageRow& row) {
+    if (!all_finite(oracle_.output(row.at.stage))) {
+      row.unjudged = "the reference itself is not finite here: look at the weights";
+      return std::nullopt;
+    }
     const AttentionKernel attention = bad_.end().path.attention;
-    const StageInputs inputs = oracle_.inputs(row.at, attention);
     for (const StageAt in : stage_inputs(row.at, config(), attention)) {
       probe_.activations().slot(in.stage) = oracle_.activations().slot(in.stage);
     }
     if (auto error = probe_.run_alone(row.at)) return error;
-    const auto error = error_of(row.at, bad_.end(), inputs, probe_.output(row.at.stage));
-    if (!error) return error.error();
-    keep_worst(row.alone, *error);
+    const auto truth = truth_of(row.at, bad_.end(), oracle_.inputs(row.at, attention));
+    if (!truth) return truth.error();
+    keep_worst(row.alone, own_error(probe_.output(row.at.stage), **truth, rows(row.at.stage)));
     return std::nullopt;
   }
 
   std::optional<Error> judge_in_place(Pass& pass, StageAt at, std::optional<OwnError>& kept) {
     const StageInputs inputs = pass.inputs(at);
     if (!finite_inputs(inputs)) return std::nullopt;
-    const auto error = error_of(at, pass.end(), inputs, pass.output(at.stage));
-    if (!error) return error.error();
-    keep_worst(kept, *error);
+    const auto truth = truth_of(at, pass.end(), inputs);
+    if (!truth) return truth.error();
+    keep_worst(kept, own_error(pass.output(at.stage), **truth, rows(at.stage)));
     return std::nullopt;
   }
 
@@ -103,21 +127,32 @@ class Walker {
   }
 
   std::optional<Error> judge(StageRow& row, bool in_good) {
+    latest_.reset();  // its inputs lie where the next stages write
     const Stage stage = row.at.stage;
-    const std::size_t rows = stage == Stage::lm_head ? 1 : bad_.activations().tokens.size();
     if (auto error = judge_alone(row)) return error;
     if (auto error = judge_in_place(bad_, row.at, row.in_place)) return error;
-    keep_worst(row.implementation, distance(bad_.output(stage), oracle_.output(stage), rows));
+    keep_worst(row.implementation,
+               distance(bad_.output(stage), oracle_.output(stage), rows(stage)));
     if (!in_good) return std::nullopt;
     if (auto error = judge_in_place(good_, row.at, row.good)) return error;
-    keep_worst(row.total, distance(bad_.output(stage), good_.output(stage), rows));
+    keep_worst(row.total, distance(bad_.output(stage), good_.output(stage), rows(stage)));
     if (good_.end().model == bad_.end().model) return std::nullopt;
-    keep_worst(row.quantisation, distance(oracle_.output(stage), good_.output(stage), rows));
+    keep_worst(row.quantisation, distance(oracle_.output(stage), good_.output(stage), rows(stage)));
     return judge_weights(row);
   }
 
+  struct Known {
+    StageAt at;
+    const DecoderModel* model;
+    AttentionKernel attention;
+    Arithmetic arithmetic;
+    StageInputs inputs;
+    StageTruth truth;
+  };
+
   std::size_t capacity_;
   Pass oracle_, good_, bad_, probe_;
+  std::optional<Known> latest_;
   Walk walk_;
 };
 

@@ -153,10 +153,26 @@ class RowBuilder {
           ledger.caps, [](const Cap& cap) { return cap.kind == CapKind::power_unproven; });
       row_.power = ledger.level == Level::unbound || unproven ? "control not run" : "control alive";
     } else if (ledger.mutants_named > 0) {
-      row_.power = fmt::format("{}/{} mutants dead", ledger.mutants_killed, ledger.mutants_named);
+      row_.power = mutants_words(ledger);
     } else {
       row_.power = "no mutants";
     }
+  }
+
+  /// A mutant whose evidence went stale has not come alive: it is unknown, and said to be.
+  std::string mutants_words(const ClaimLedger& ledger) const {
+    std::set<std::string> stale;
+    for (const Evidence* e : stale_) {
+      if (e->arm == Arm::mutant) stale.insert(e->mutant.text);
+    }
+    for (const Evidence* e : fresh_) {
+      if (e->arm == Arm::mutant) stale.erase(e->mutant.text);
+    }
+    std::string words =
+        fmt::format("{}/{} mutants dead", ledger.mutants_killed, ledger.mutants_named);
+    if (stale.empty()) return words;
+    if (ledger.mutants_killed == 0) return fmt::format("{} mutants stale", stale.size());
+    return words + fmt::format(", {} stale", stale.size());
   }
 
   void summarise_shown() {

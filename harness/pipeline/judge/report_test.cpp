@@ -137,6 +137,22 @@ TEST_CASE("no renderer lets hostile text out as it is") {
   CHECK(report_text(r, true).find("\x1b[31m") == std::string::npos);
 }
 
+TEST_CASE("the text says once what a counterexample explains") {
+  RunReport r = everything();
+  for (Evidence& e : r.evidence) {
+    auto* refuted = std::get_if<Refuted>(&e.outcome.verdict);
+    if (refuted == nullptr || refuted->message != kHostile) continue;
+    refuted->counterexample.set("where", "row 3 of 9");
+    refuted->counterexample.set("fault", "scale_missing: scores are not scaled");
+  }
+  const std::string text = report_text(r);
+  CHECK(text.find("    where           row 3 of 9\n"
+                  "    fault           scale_missing: scores are not scaled\n"
+                  "    counterexample  {\"seed\":\"42\",\"x\":\"0x1.cep+3\"}\n") !=
+        std::string::npos);
+  CHECK(text.find("row 3 of 9") == text.rfind("row 3 of 9"));
+}
+
 TEST_CASE("every line of the markdown table has its six cells") {
   const std::string text = report_markdown(everything());
   int rows = 0;
@@ -200,6 +216,35 @@ TEST_CASE("a subject that no contract names is told of by name") {
        {report_text(r), report_markdown(r), report_json(r), report_junit(r)}) {
     CHECK(text.find("my kernel: no such file") != std::string::npos);
   }
+}
+
+TEST_CASE("a traceback keeps its lines in the text report") {
+  const Claim bad = named(encode_claim(), "FALSIFY-CRUX-B-11-004");
+  RunReport r;
+  r.contracts = {contract()};
+  r.contracts[0].claims = {bad};
+  const Evidence fails = record(bad, "cpu_simd", Crashed{0, 3, "wrote no record"});
+  r.evidence = {fails};
+  r.observations.push_back(
+      {fails.record, "", 0, {}, "Traceback:\n  line 8\n\nValueError: no\n", false});
+  r.ledger = judge(r.contracts, today(), r.evidence);
+  CHECK(report_text(r).find("    it printed      Traceback:\n"
+                            "                      line 8\n"
+                            "                    ValueError: no\n") != std::string::npos);
+}
+
+TEST_CASE("a mutant whose evidence went stale is unknown, not alive") {
+  const Claim old = named(encode_claim(), "FALSIFY-CRUX-B-11-004");
+  RunReport r;
+  r.contracts = {contract()};
+  r.contracts[0].claims = {old};
+  r.evidence = full(old);
+  for (Evidence& e : r.evidence) e.provenance.source = {"another"};
+  r.ledger = judge(r.contracts, today(), r.evidence);
+  const std::vector<ClaimRow> rows = rows_of(r);
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].power.find("mutants stale") != std::string::npos);
+  CHECK(rows[0].power.find("dead") == std::string::npos);
 }
 
 TEST_CASE("an empty report says so and stays well-formed") {

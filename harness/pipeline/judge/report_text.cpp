@@ -147,17 +147,40 @@ class TextReport {
     line(fmt::format("  {} on {}: {}", row.ledger->claim.text, finding.about,
                      painted("\x1b[1;31m", finding.kind)));
     line("    " + finding.message);
-    if (!finding.printed.empty()) line("    it printed      " + printable(finding.printed));
+    printed(finding.printed);
     if (!finding.again.empty()) line("    run it alone    " + printable(finding.again));
     if (finding.evidence->arm != Arm::subject) return;
     const auto* refuted = std::get_if<Refuted>(&finding.evidence->outcome.verdict);
-    if (refuted != nullptr) {
-      line("    counterexample  " + json::dump(refuted->counterexample));
-    }
+    if (refuted != nullptr) counterexample_lines(refuted->counterexample);
     if (refuted != nullptr && !row.claim->if_fails.empty()) {
       line("    what it means   " + printable(row.claim->if_fails));
     }
     if (refuted != nullptr) line("    replay          " + printable(finding.replay));
+  }
+
+  /// Line by line: a traceback on one line is read by nobody.
+  void printed(std::string_view text) {
+    std::string_view label = "    it printed      ";
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      if (end > 0) {
+        line(std::string(label) + printable(text.substr(0, end)));
+        label = "                    ";
+      }
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  }
+
+  /// What it explains in sentences has lines of its own.
+  void counterexample_lines(Value shown) {
+    for (const char* name : {"where", "fault"}) {
+      const Value* found = shown.find(name);
+      const std::string* sentence = found != nullptr ? found->as_string() : nullptr;
+      if (sentence == nullptr) continue;
+      line(fmt::format("    {:<15} {}", name, printable(*sentence)));
+      std::erase_if(*shown.as_map(), [&](const auto& member) { return member.first == name; });
+    }
+    line("    counterexample  " + json::dump(shown));
   }
 
   void next_steps() {
