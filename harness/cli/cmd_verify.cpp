@@ -63,7 +63,7 @@ int verify(const VerifyWords& words) {
   const auto findings = pipeline::verify_folder(words.reports);
   const auto files = pipeline::read_evidence_folder(words.reports + "/evidence");
   const Counts counts = files ? counts_of(*files) : Counts{};
-  if (findings.empty() && counts.files == 0) {
+  if (findings.empty() && counts.records == 0) {
     fmt::print(stderr, "refute: there is no evidence under {}; `refute promote` commits it\n",
                words.reports);
     return static_cast<int>(ExitCode::nothing_selected);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/digest/sha256.hpp"
 #include "harness/json/json.hpp"
 #include "harness/pipeline/judge/strict_map.hpp"
 
@@ -9,7 +10,7 @@ namespace refute::pipeline {
 namespace {
 
 using Map = Value::Map;
-constexpr int kLedgerSchema = 1;
+constexpr int kLedgerSchema = 2;
 
 Value texts(const std::vector<Digest>& digests) {
   Value list = Value::List{};
@@ -75,8 +76,10 @@ ClaimLedger take_claim(const Value& item, StrictMap& outer) {
 std::string ledger_json(const Ledger& ledger, const Digest& manifest) {
   Value claims = Value::List{};
   for (const ClaimLedger& claim : ledger.claims) claims.push(to_value(claim));
-  return json::dump_pretty(
-      Map{{"schema", kLedgerSchema}, {"manifest", manifest.text}, {"claims", claims}});
+  Value all = Map{{"schema", kLedgerSchema}, {"manifest", manifest.text}, {"claims", claims}};
+  const Digest digest = sha256_of(json::dump(all));
+  all.set("digest", digest.text);
+  return json::dump_pretty(all);
 }
 
 Result<CommittedLedger> parse_ledger(std::string_view text) {
@@ -91,7 +94,14 @@ Result<CommittedLedger> parse_ledger(std::string_view text) {
   for (const Value& item : map.list("claims")) {
     result.ledger.claims.push_back(take_claim(item, map));
   }
+  const Digest digest = map.digest("digest");
   if (std::optional<Error> error = map.finish()) return *std::move(error);
+  Value rest = *value;
+  std::erase_if(*rest.as_map(), [](const auto& member) { return member.first == "digest"; });
+  if (sha256_of(json::dump(rest)) != digest) {
+    return Error{"ledger: its content is not what its digest says",
+                 "levels are computed: `refute promote` writes them"};
+  }
   if (ledger_json(result.ledger, result.manifest) != text) {
     return Error{"ledger: the file is not in the form that promote writes", ""};
   }

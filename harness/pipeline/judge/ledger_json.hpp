@@ -9,8 +9,8 @@
 namespace refute::pipeline {
 
 /// reports/ledger.json: what the committed evidence gives. No clock and nothing of this machine:
-/// the levels, the levels per subject, the records behind them, and the digest of the evidence's
-/// manifest.
+/// the levels, the levels per subject, the records behind them, the digest of the evidence's
+/// manifest, and one of all that: a level typed by hand does not verify.
 std::string ledger_json(const Ledger& ledger, const Digest& manifest);
 
 /// What reads back: levels and records; blockers, caps and staleness are not in the file.

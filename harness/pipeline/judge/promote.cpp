@@ -74,6 +74,7 @@ Result<Promotion> plan_promotion(const std::vector<Contract>& contracts, const T
     all.push_back(std::move(e));
   }
   for (auto& [record, e] : kept) all.push_back(std::move(e));
+  promotion.records = static_cast<int>(all.size());
   Result<EvidenceFiles> files = to_files(all);
   if (!files) return files.take_error();
   promotion.files = *std::move(files);

@@ -18,6 +18,7 @@ struct Promotion {
   int added = 0;     ///< records that were not committed before
   int attested = 0;  ///< committed records that one more machine reproduced
   int dropped = 0;   ///< committed records that went stale, or whose claim is gone
+  int records = 0;   ///< that would be committed, old and new
   int left_out = 0;  ///< of the run: declined, timed out, broken, stale
 };
 

@@ -202,5 +202,16 @@ TEST_CASE("a ledger comes back from its file, and only from its own spelling") {
   CHECK_FALSE(parse_ledger("{}"));
 }
 
+TEST_CASE("a level typed by hand does not verify") {
+  Promotion p = promoted();
+  const std::size_t at = p.ledger_text.find("\"OPEN\"");
+  REQUIRE(at != std::string::npos);
+  p.ledger_text.replace(at, 6, "\"DISCHARGED\"");
+  const auto findings = verify(p.files, p.ledger_text);
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].path == "ledger.json");
+  CHECK(findings[0].what.find("digest") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace refute::pipeline
