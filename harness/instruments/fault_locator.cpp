@@ -30,12 +30,19 @@ constexpr std::size_t kMostNames = 8;
 constexpr std::size_t kTriedRows = 6;
 constexpr double kMostLeftOfTried = 0.2;
 
+/// An f32 kernel's own arithmetic is the storage type, so there is no such fault.
+bool rounds_to_storage(const RowModel& m) {
+  return m.round_scores || m.round_weights || m.round_probabilities || m.round_rescale ||
+         m.round_sum || m.round_output || m.round_query;
+}
+
 /// A row as a kernel with the fault computes it; false where the fault cannot be.
 bool predict_row(const FaultObservation& o, const CommonFault& fault, std::size_t tile,
                  std::size_t row, std::span<double> out) {
   const RowPlace place = place_of(o.problem, row);
   RowModel model = right_model(o.problem, place, tile);
   if (!fault.model(o.problem, place, model)) return false;
+  if (o.format == metrics::Format::f32 && rounds_to_storage(model)) return false;
   compute_row(o, row, place, model, out);
   return true;
 }
@@ -114,6 +121,15 @@ double best_factor(const FaultObservation& o) {
     norm += o.exact[i] * o.exact[i];
   }
   return norm > 0 ? dot / norm : 1;
+}
+
+/// With as many digits as tell it from 1; nothing where nine do not: it is 1 then.
+std::optional<std::string> factor_text(double factor) {
+  for (int digits = 4; digits <= 9; ++digits) {
+    std::string text = fmt::format("{:.{}g}", factor, digits);
+    if (text != "1") return text;
+  }
+  return std::nullopt;
 }
 
 /// A row as a kernel computes it whose scores are `factor` times too large.
@@ -276,12 +292,14 @@ class Naming {
   /// Faults with a number of their own, taken from the worst observation and tried on all.
   void fit() {
     const double c = best_factor(*worst_);
-    add("output_times_factor", fmt::format("the output is multiplied by {:.4g}", c),
-        FaultRounding::nearest, [c](const FaultObservation& o) {
-          std::vector<double> out = o.exact;
-          for (double& x : out) x *= c;
-          return std::optional(std::move(out));
-        });
+    if (const auto text = factor_text(c)) {
+      add("output_times_factor", "the output is multiplied by " + *text, FaultRounding::nearest,
+          [c](const FaultObservation& o) {
+            std::vector<double> out = o.exact;
+            for (double& x : out) x *= c;
+            return std::optional(std::move(out));
+          });
+    }
     fit_scores();
     const auto key = suspected_key(*worst_);
     if (!key) return;
