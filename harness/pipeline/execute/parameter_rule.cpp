@@ -100,7 +100,7 @@ Problem list_problem(const Value& value, const ParameterRule& rule) {
       return problem;
     }
     const auto here = list->begin() + static_cast<std::ptrdiff_t>(i);
-    if (std::find(list->begin(), here, item) != here)
+    if (rule.kind == Kind::words && std::find(list->begin(), here, item) != here)
       return ParameterProblem{fmt::format("{} stands there twice", json::dump(item)),
                               "name it once", i};
   }
