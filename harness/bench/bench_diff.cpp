@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -13,10 +12,10 @@
 #include <thread>
 
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness/bench/benches.hpp"
+#include "harness/bench/took.hpp"
 #include "harness/instruments/quant_diff_as.hpp"
 #include "harness/instruments/quantize.hpp"
 #include "kernels/ggml.hpp"
@@ -33,28 +32,6 @@ constexpr std::size_t kTensors = 16;
 
 unsigned threads() {
   return std::max(1u, std::thread::hardware_concurrency());
-}
-
-/// Seconds on the clock, and seconds of processor time of all threads together. Ratios are taken of
-/// the latter, divided by the threads: a neighbour's load must not count as ours.
-struct Took {
-  double wall = 1e9, processor = 1e9;
-};
-
-double processor_seconds() {
-  timespec t;
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-template <class Body>
-void keep_best(Took& best, Body body) {
-  const auto start = std::chrono::steady_clock::now();
-  const double before = processor_seconds();
-  body();
-  best.processor = std::min(best.processor, processor_seconds() - before);
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-  best.wall = std::min(best.wall, wall.count());
 }
 
 /// A folder that is gone when the bench is.

@@ -13,6 +13,7 @@ std::vector<Figure> nf4_bandwidth();   // bandwidth.cpp
 std::vector<Figure> nf4_products();    // nf4_products.cpp
 std::vector<Figure> attention();       // attention.cpp
 std::vector<Figure> forward_pass();    // forward.cpp
+std::vector<Figure> stage_diff();      // stage_diff.cpp
 std::vector<Figure> error_metrics();   // bandwidth.cpp
 std::vector<Figure> validate();        // validate.cpp
 std::vector<Figure> job_overhead();    // job_overhead.cpp

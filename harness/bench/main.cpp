@@ -27,6 +27,8 @@ constexpr std::array kBenches = {
     Bench{"attention", "flash2 against naive on OpenBLAS, the f64 oracle against naive", attention},
     Bench{"forward", "a forward pass of 100 million weights against OpenBLAS's products alone",
           forward_pass},
+    Bench{"stage-diff", "the diff of two stage files, and of two captures, against reading them",
+          stage_diff},
     Bench{"metrics", "error metrics over 2^24 elements against memcpy", error_metrics},
     Bench{"validate", "refute validate of 1,000 contracts against bare YAML parsers", validate},
     Bench{"job-overhead", "one job from spawn to checked record against /bin/true", job_overhead},

@@ -291,7 +291,7 @@ class Story(Case):
             tiny_model.write(folder / "f32", tiny_model.spec_of(WIDE["qwen2-wide"]))
         finally:
             tiny_model.tensors = keep
-        shutil.copy(folder / "f32" / "config.json", folder)
+        # No config.json beside it: the original's speaks for it.
         self.ok("quantize", folder / "f32", "--format", "q4_k", "-o", folder / "model.gguf")
         record = self.bisected(folder / "model.gguf", "--original", self.original, "--bad", "reference-dequant", "--tokens",
                                TOKENS, status=1)
@@ -312,6 +312,29 @@ class Healthy(Case):
                     record = self.bisected(self.folder / model, *more, "--bad", path, "--tokens", TOKENS,
                                            "--max-tokens", "2", "--replicas", "0", status=0)
                     self.assertEqual(record["verdict"]["kind"], "noise", (model, path))
+
+
+class NotFinite(Case):
+    def test_a_weight_that_is_nan(self):
+        """No path is to blame for what the file holds: nothing is judged from there on, and the stage is named."""
+        spec = tiny_model.spec_of(tiny_model.FAULT_MODELS["llama4"])
+        weights = dict(tiny_model.tensors(spec))
+        shape, dtype, data, values = weights["model.layers.1.mlp.up_proj.weight"]
+        weights["model.layers.1.mlp.up_proj.weight"] = (shape, dtype, struct.pack("<I", 0x7FC12345) + data[4:], values)
+        keep, folder = tiny_model.tensors, self.new_folder()
+        tiny_model.tensors = lambda _: weights
+        try:
+            tiny_model.write(folder / "nan", spec)
+        finally:
+            tiny_model.tensors = keep
+        record = self.bisected(folder / "nan", "--bad", "reference-dequant", "--tokens", TOKENS, status=5)
+        self.assertEqual(record["verdict"]["kind"], "not-judged")
+        self.assertIn("layer 1, ffn_up: the reference itself is not finite here: look at the weights",
+                      record["verdict"]["why"][0])
+        out = self.new_folder()
+        self.ok("trace", folder / "nan", "--tokens", TOKENS, "--save-tensor", "all", "-o", out)
+        record = self.bisected(folder / "nan", out, out, status=5)
+        self.assertIn("layer 1, ffn_up: its weights are not finite", record["verdict"]["why"][0])
 
 
 class Output(Case):

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <numeric>
 #include <thread>
 
 #include "harness/metrics/lanes.hpp"
@@ -73,6 +72,52 @@ bool is_worse(Metric candidate, Metric worst) {
   return rank(candidate) > rank(worst);
 }
 
+bool further(const ValuePlace& x, const ValuePlace& y) {
+  const double dx = x.distance(), dy = y.distance();
+  return dx != dy ? dx > dy : x.index < y.index;
+}
+
+/// The furthest of the places that one thread has come by: a heap with the least far in front.
+class FurthestPlaces {
+ public:
+  explicit FurthestPlaces(std::size_t most) : most_(most) {}
+
+  /// Looks through values from `first` on, of which none is further than `max_abs`, rounded to f32.
+  /// Rounding keeps the order, so that nothing is overlooked that is further in f64.
+  void look(Floats a, Floats b, std::size_t first, float max_abs);
+  std::vector<ValuePlace> take() { return std::move(heap_); }
+
+ private:
+  void consider(const ValuePlace& place);
+
+  std::size_t most_;
+  float limit_ = 0;  ///< a difference has to reach it, rounded
+  std::vector<ValuePlace> heap_;
+};
+
+void FurthestPlaces::consider(const ValuePlace& place) {
+  if (place.distance() == 0) return;
+  if (heap_.size() == most_) {
+    if (!further(place, heap_.front())) return;
+    std::ranges::pop_heap(heap_, further);
+    heap_.pop_back();
+  }
+  heap_.push_back(place);
+  std::ranges::push_heap(heap_, further);
+  if (heap_.size() == most_) limit_ = static_cast<float>(heap_.front().distance());
+}
+
+void FurthestPlaces::look(Floats a, Floats b, std::size_t first, float max_abs) {
+  if (max_abs == 0 || max_abs < limit_) return;
+  constexpr std::size_t kStep = 32;
+  for (std::size_t i = 0; i < a.size(); i += kStep) {
+    const std::size_t end = std::min(a.size(), i + kStep);
+    bool any = false;
+    for (std::size_t j = i; j < end; ++j) any |= !(std::fabs(b[j] - a[j]) < limit_);
+    for (std::size_t j = i; any && j < end; ++j) consider({first + j, a[j], b[j]});
+  }
+}
+
 class Comparison {
  public:
   Comparison(Floats a, Floats b, const StageValueOptions& options)
@@ -85,21 +130,23 @@ class Comparison {
   StageValues result() const;
 
  private:
-  ChunkSums measure(std::size_t chunk) const;
-  void add_group(ChunkSums& sums, std::size_t first, std::size_t count) const;
+  ChunkSums measure(std::size_t chunk, FurthestPlaces& furthest) const;
+  void add_group(ChunkSums& sums, FurthestPlaces& furthest, std::size_t first,
+                 std::size_t count) const;
   ChunkSums total() const;
-  std::vector<ValuePlace> furthest(std::size_t most) const;
-  void look_through(std::size_t chunk, std::size_t most, std::vector<ValuePlace>& heap) const;
 
   Floats a_, b_;
   const StageValueOptions& options_;
   std::size_t group_, chunk_;
   std::vector<ChunkSums> chunks_;
+  std::vector<ValuePlace> furthest_;
 };
 
-void Comparison::add_group(ChunkSums& sums, std::size_t first, std::size_t count) const {
+void Comparison::add_group(ChunkSums& sums, FurthestPlaces& furthest, std::size_t first,
+                           std::size_t count) const {
   const Floats a = a_.subspan(first, count), b = b_.subspan(first, count);
   RunError e = kernels::cpu_simd::run_error(kernels::stored(a), kernels::stored(b), count);
+  furthest.look(a, b, first, e.max_abs);
   double max_abs = double{e.max_abs};
   if (std::isinf(max_abs)) {
     if (!metrics::census(a).all_finite() || !metrics::census(b).all_finite()) {
@@ -119,12 +166,12 @@ void Comparison::add_group(ChunkSums& sums, std::size_t first, std::size_t count
   if (is_worse(error, sums.worst.relative_error)) sums.worst = {first / group_, error};
 }
 
-ChunkSums Comparison::measure(std::size_t chunk) const {
+ChunkSums Comparison::measure(std::size_t chunk, FurthestPlaces& furthest) const {
   const std::size_t begin = chunk * chunk_, end = std::min(a_.size(), begin + chunk_);
   const Floats a = a_.subspan(begin, end - begin), b = b_.subspan(begin, end - begin);
   ChunkSums sums;
   for (std::size_t at = begin; at < end; at += group_)
-    add_group(sums, at, std::min(group_, end - at));
+    add_group(sums, furthest, at, std::min(group_, end - at));
   if (std::isinf(sums.max_abs)) count_non_finite(sums, a, b);
   // Bits can differ where values do not, and a NaN is its own equal in this sense alone.
   sums.same_bits = (sums.max_abs == 0 || std::isinf(sums.max_abs)) &&
@@ -133,14 +180,24 @@ ChunkSums Comparison::measure(std::size_t chunk) const {
 }
 
 void Comparison::run() {
+  const std::size_t threads =
+      std::clamp<std::size_t>(chunks_.size(), 1, std::max(1u, options_.threads));
+  std::vector<FurthestPlaces> furthest(threads,
+                                       FurthestPlaces(std::max<std::size_t>(options_.top, 1)));
   std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < chunks_.size(); i = next++) chunks_[i] = measure(i);
+  const auto work = [&](std::size_t thread) {
+    for (std::size_t i = next++; i < chunks_.size(); i = next++)
+      chunks_[i] = measure(i, furthest[thread]);
   };
-  const std::size_t threads = std::min<std::size_t>(options_.threads, chunks_.size());
   std::vector<std::jthread> others;
-  for (std::size_t t = 1; t < threads; ++t) others.emplace_back(work);
-  work();
+  for (std::size_t t = 1; t < threads; ++t) others.emplace_back(work, t);
+  work(0);
+  others.clear();
+  for (FurthestPlaces& places : furthest) {
+    const auto found = places.take();
+    furthest_.insert(furthest_.end(), found.begin(), found.end());
+  }
+  std::ranges::sort(furthest_, further);
 }
 
 ChunkSums Comparison::total() const {
@@ -167,44 +224,6 @@ ChunkSums Comparison::total() const {
   return total;
 }
 
-bool further(const ValuePlace& x, const ValuePlace& y) {
-  const double dx = x.distance(), dy = y.distance();
-  return dx != dy ? dx > dy : x.index < y.index;
-}
-
-void Comparison::look_through(std::size_t chunk, std::size_t most,
-                              std::vector<ValuePlace>& heap) const {
-  const std::size_t begin = chunk * chunk_, end = std::min(a_.size(), begin + chunk_);
-  for (std::size_t i = begin; i < end; ++i) {
-    const ValuePlace place = {i, a_[i], b_[i]};
-    if (place.distance() == 0) continue;
-    if (heap.size() == most) {
-      if (!further(place, heap.front())) continue;
-      std::ranges::pop_heap(heap, further);
-      heap.pop_back();
-    }
-    heap.push_back(place);
-    std::ranges::push_heap(heap, further);
-  }
-}
-
-/// Chunks are looked through from the one with the largest difference on, and only as long as they
-/// can hold one of the furthest.
-std::vector<ValuePlace> Comparison::furthest(std::size_t most) const {
-  std::vector<std::size_t> order(chunks_.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, std::greater<>(), [&](auto i) { return chunks_[i].max_abs; });
-  std::vector<ValuePlace> heap;
-  for (const std::size_t chunk : order) {
-    // Sums round differences to f32, and places do not: an ulp of slack keeps them together.
-    const double largest = chunks_[chunk].max_abs * (1 + 0x1p-23);
-    if (largest == 0 || (heap.size() == most && largest < heap.front().distance())) break;
-    look_through(chunk, most, heap);
-  }
-  std::ranges::sort(heap, further);
-  return heap;
-}
-
 Metric cosine_of(const ChunkSums& s) {
   if (s.a2 == 0 && s.b2 == 0) return 1.0;
   if (s.a2 == 0 || s.b2 == 0) return Undefined::zero_reference;
@@ -219,7 +238,7 @@ StageValues Comparison::result() const {
   v.b = s.b;
   v.mask_mismatch = s.mask_mismatch;
   v.identical = s.same_bits;
-  v.top = furthest(std::max<std::size_t>(options_.top, 1));
+  v.top = furthest_;
   if (v.top.size() > 0) v.max_abs_index = v.top[0].index;
   const double largest = v.top.empty() ? 0 : v.top[0].distance();
   if (v.top.size() > options_.top) v.top.resize(options_.top);

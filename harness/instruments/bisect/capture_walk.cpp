@@ -1,6 +1,7 @@
 #include "harness/instruments/bisect/capture_walk.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -43,6 +44,10 @@ class Judge {
     const auto truth =
         stage_truth(at, end_.model, attention_, end_.arithmetic, read.inputs, threads_);
     if (!truth) return truth.error();
+    if (std::ranges::any_of(truth->value, [](double x) { return std::isnan(x); })) {
+      unjudged = "its weights are not finite";
+      return std::optional<OwnError>();
+    }
     return std::optional(own_error(end_.run.values(at), *truth,
                                    rows_of(at.stage, config(), end_.run.manifest().tokens.size())));
   }

@@ -130,7 +130,9 @@ class Walker {
     latest_.reset();  // its inputs lie where the next stages write
     const Stage stage = row.at.stage;
     if (auto error = judge_alone(row)) return error;
-    if (auto error = judge_in_place(bad_, row.at, row.in_place)) return error;
+    if (row.unjudged.empty()) {
+      if (auto error = judge_in_place(bad_, row.at, row.in_place)) return error;
+    }
     keep_worst(row.implementation,
                distance(bad_.output(stage), oracle_.output(stage), rows(stage)));
     if (!in_good) return std::nullopt;
