@@ -13,7 +13,7 @@ import unittest
 import worker_harness
 
 REFUTE, SERVER, WORKER, ROOT = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
-del sys.argv[1:]
+del sys.argv[1:5]
 CONTRACT = "contracts/crux-L-02-v1.yaml"
 PARITY = "FALSIFY-CRUX-L-02-010"  # bf16 against the f64 oracle
 NONE = "no common fault explains it"
@@ -147,6 +147,11 @@ class Planted(unittest.TestCase):
     def test_the_counterexample_is_small(self):
         _, out = self.run_with("drops_last_key")
         self.assertIn('"shape":"B1 H1/1 S1x1 D64"', out)
+
+    def test_state_from_another_call_is_seen(self):
+        status, out = self.run_with("keeps_last_key", "FALSIFY-CRUX-L-02-023")
+        self.assertEqual(status, 1, out)
+        self.assertIn("after a call on other inputs", out)
 
 
 if __name__ == "__main__":

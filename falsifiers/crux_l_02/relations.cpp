@@ -134,6 +134,7 @@ namespace {
 /// Runs every case once, and again in each of some ways, which have to give the same bits.
 struct Again {
   unsigned threads;
+  bool after_another;  ///< call, of the same shape on other inputs
   std::string words;
 };
 Verdict same_again(Context& context, const std::vector<Again>& ways) {
@@ -143,9 +144,16 @@ Verdict same_again(Context& context, const std::vector<Again>& ways) {
                             const AttentionVariant& variant) -> std::optional<CaseFailure> {
                           const RunResult first = run_subject(context, *subject, c, in, variant);
                           if (first.failure) return first.failure;
+                          AttentionCase another = c;
+                          ++another.seed;
                           for (const Again& way : ways) {
                             AttentionVariant other = variant;
                             other.threads = way.threads;
+                            if (way.after_another) {
+                              const RunResult between = run_subject(context, *subject, another,
+                                                                    inputs_of(another), other);
+                              if (between.failure) return between.failure;
+                            }
                             const RunResult again = run_subject(context, *subject, c, in, other);
                             if (again.failure) return again.failure;
                             auto why = differ(context, again.out, first.out, way.words, variant);
@@ -160,7 +168,11 @@ Verdict same_again(Context& context, const std::vector<Again>& ways) {
 Verdict attention_determinism(Context& context) {
   std::vector<Again> ways;
   for (std::uint64_t i = 1; i <= std::min<std::uint64_t>(context.count("reruns"), 100); ++i) {
-    ways.push_back({1, fmt::format("run again, time {}", i)});
+    // What the call before leaves behind is the same where it was the same call.
+    const bool after_another = i % 2 == 1;
+    ways.push_back({1, after_another,
+                    fmt::format("run again{}, time {}",
+                                after_another ? " after a call on other inputs" : "", i)});
   }
   return same_again(context, ways);
 }
