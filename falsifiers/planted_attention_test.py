@@ -148,6 +148,32 @@ class Planted(unittest.TestCase):
         _, out = self.run_with("drops_last_key")
         self.assertIn('"shape":"B1 H1/1 S1x1 D64"', out)
 
+    def test_a_counterexample_is_shrunk_within_what_its_check_allows(self):
+        # Whether a score may be shifted is known of whole numbers only: no other family, no other scale.
+        for fault, claim in {"scores_in_storage": "FALSIFY-CRUX-L-02-021", "drops_last_key": "FALSIFY-CRUX-L-02-024"}.items():
+            with self.subTest(fault=fault):
+                status, out = self.run_with(fault, claim)
+                self.assertEqual(status, 1, out)
+                self.assertIn("refuted on " + fault, out)
+                self.assertNotIn("broken", out)
+                self.assertIn("ties" if claim.endswith("021") else "normal", out)
+
+    def test_a_case_that_a_check_cannot_be_asked_about_is_an_error_of_the_contract(self):
+        for claim, shape, words in (
+            (17, "B1 H1/1 S5x5 D64 causal", "only without a causal mask"),
+            (21, "B1 H1/1 S5x5 D64", "scores are exact only for family ties"),
+            (24, "B1 H1/1 S5x5 D32", "selecting a key takes a head_dim of 64 or more"),
+            (24, "B1 H1/1 S5x5 D64 scale 1/64", "scores that the scale leaves apart"),
+            (26, "B1 H1/1 S5x5 D3", "a head_dim of 4 or more"),
+        ):
+            with self.subTest(claim=claim, shape=shape):
+                job = worker_harness.job("CRUX-L-02", f"FALSIFY-CRUX-L-02-0{claim}",
+                                         parameters=PARAMETERS | {"dtypes": ["f32"], "shapes": [shape], "shift": 1,
+                                                                  "kernels": ["naive"]})
+                status, record, error = worker_harness.run(WORKER, job)
+                self.assertEqual((status, record), (64, b""))
+                self.assertIn(words, error)
+
     def test_state_from_another_call_is_seen(self):
         status, out = self.run_with("keeps_last_key", "FALSIFY-CRUX-L-02-023")
         self.assertEqual(status, 1, out)

@@ -29,6 +29,10 @@ bool power_of_two(float x) {
   return (std::bit_cast<std::uint32_t>(x) & 0x7FFFFFu) == 0;
 }
 
+bool exact_scores(const AttentionCase& c) {
+  return power_of_two(c.shape.scale()) && c.family == AttentionFamily::ties;
+}
+
 /// Multiples of 1/64, so that a sixteenth of them is a normal number in f16 too.
 std::vector<float> coarse(const KernelShape& shape, const std::vector<float>& x) {
   std::vector<float> y(x.size());
@@ -79,9 +83,6 @@ Verdict attention_shift(Context& context) {
       context, *subject,
       [&](const AttentionCase& c, const KernelInputs& in,
           const AttentionVariant& variant) -> std::optional<CaseFailure> {
-        if (!power_of_two(c.shape.scale()) || c.family != AttentionFamily::ties) {
-          throw worker::JobError("scores are exact only for family ties and a head_dim of 4^n");
-        }
         const RunResult plain = run_subject(context, *subject, c, in, variant);
         if (plain.failure) return plain.failure;
         // The same to every key, so the same to every score of a row: all whole numbers, below
@@ -96,7 +97,8 @@ Verdict attention_shift(Context& context) {
           if (why) return why;
         }
         return std::nullopt;
-      });
+      },
+      {exact_scores, "scores are exact only for family ties and a head_dim of 4^n"});
 }
 
 Verdict attention_values_scale(Context& context) {
@@ -180,7 +182,7 @@ Verdict attention_determinism(Context& context) {
 Verdict attention_threads(Context& context) {
   std::vector<Again> ways;
   for (const std::uint64_t n : context.counts("threads")) {
-    ways.push_back({static_cast<unsigned>(std::min<std::uint64_t>(n, 64)),
+    ways.push_back({static_cast<unsigned>(std::min<std::uint64_t>(n, 64)), false,
                     fmt::format("run again on {} threads", n)});
   }
   return same_again(context, ways);

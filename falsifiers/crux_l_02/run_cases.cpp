@@ -31,11 +31,13 @@ struct Failed {
 };
 
 /// The first neighbour that fails as well becomes the case, until none does.
-Failed shrunk(Context& context, Failed failed, const AttentionCheck& check) {
+Failed shrunk(Context& context, Failed failed, const CaseSpace& space,
+              const AttentionCheck& check) {
   int tries = 0;
   for (bool smaller = true; smaller && tries < kMostTries;) {
     smaller = false;
     for (const AttentionCase& next : simpler(failed.c)) {
+      if (!space.allows(next)) continue;
       if (++tries > kMostTries) break;
       auto why = check(next, inputs_of(next));
       if (!why) continue;
@@ -63,9 +65,15 @@ Verdict refuted_by(const Context& context, const Failed& failed, AttentionSubjec
   return worker::refuted(std::move(message), std::move(v));
 }
 
+void require_allowed(const CaseSpace& space, const AttentionCase& c) {
+  if (!space.allows(c)) throw JobError(space.words);
+}
+
 /// Only what says which case it was is read; the rest comes out again by itself.
-Verdict replay_one(Context& context, AttentionSubject& subject, const AttentionCheck& check) {
+Verdict replay_one(Context& context, AttentionSubject& subject, const CaseSpace& space,
+                   const AttentionCheck& check) {
   const AttentionCase c = or_throw(attention_case_from(*context.replay()));
+  require_allowed(space, c);
   auto why = check(c, inputs_of(c));
   if (!why) return worker::survived();
   return refuted_by(context, {c, std::move(*why)}, subject);
@@ -117,14 +125,17 @@ std::string words_of(const AttentionVariant& v) {
 }
 
 Verdict check_cases(Context& context, const std::vector<AttentionCase>& cases,
-                    AttentionSubject& subject, const AttentionCheck& check) {
-  if (context.replay() != nullptr) return replay_one(context, subject, check);
+                    AttentionSubject& subject, const AttentionCheck& check,
+                    const CaseSpace& space) {
+  if (context.replay() != nullptr) return replay_one(context, subject, space, check);
   for (const AttentionCase& c : cases) {
+    require_allowed(space, c);
     auto why = check(c, inputs_of(c));
     if (!why) continue;
     Failed failed{c, std::move(*why)};
     // Only a subject's counterexample is looked at by somebody.
-    if (context.job().arm == Arm::subject) failed = shrunk(context, std::move(failed), check);
+    if (context.job().arm == Arm::subject)
+      failed = shrunk(context, std::move(failed), space, check);
     return refuted_by(context, failed, subject);
   }
   return worker::survived();
@@ -145,16 +156,19 @@ CaseFailure failure_of(const worker::Comparator& compare, const std::string& wha
           variant};
 }
 
-Verdict check_variants(Context& context, AttentionSubject& subject, const VariantCheck& check) {
+Verdict check_variants(Context& context, AttentionSubject& subject, const VariantCheck& check,
+                       const CaseSpace& space) {
   const auto variants = variants_of(context, subject);
-  return check_cases(context, cases_of(context), subject,
-                     [&](const AttentionCase& c, const KernelInputs& in) {
-                       std::optional<CaseFailure> why;
-                       for (const AttentionVariant& variant : variants) {
-                         if (!why) why = check(c, in, variant);
-                       }
-                       return why;
-                     });
+  return check_cases(
+      context, cases_of(context), subject,
+      [&](const AttentionCase& c, const KernelInputs& in) {
+        std::optional<CaseFailure> why;
+        for (const AttentionVariant& variant : variants) {
+          if (!why) why = check(c, in, variant);
+        }
+        return why;
+      },
+      space);
 }
 
 std::optional<CaseFailure> differ(Context& context, std::vector<float> got, std::vector<float> want,
