@@ -23,8 +23,6 @@ constexpr std::size_t kLeastToFit = 32;
 constexpr std::size_t kOtherTiles[] = {64, 128, 32, 16};
 /// Scores that are off by less than that are not told from rounding by a fit.
 constexpr double kLeastScoreFactor = 1e-3;
-/// No more than so many names are told: a case that this many faults explain tells nothing.
-constexpr std::size_t kMostNames = 8;
 /// A fault is tried on so many of the worst rows before all are computed, and has to explain most
 /// of their error.
 constexpr std::size_t kTriedRows = 6;
@@ -386,12 +384,14 @@ std::vector<FaultName> name_fault(std::span<const FaultObservation> observations
     names = Naming(finite, size).run(false);
     for (FaultName& name : names) name.sentence += fmt::format(", with tiles of {} keys", size);
   }
-  if (names.size() > kMostNames) return {};
   return names.empty() ? misplaced(finite) : names;
 }
 
 std::string sentence(std::span<const FaultName> names) {
   if (names.empty()) return "no common fault explains it";
+  if (names.size() > kMostFaultNames) {
+    return fmt::format("{} common faults explain it alike, so none is named", names.size());
+  }
   std::string text = names.size() > 1 ? "either " : "";
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (i > 0) text += ", or ";
