@@ -38,7 +38,9 @@ std::vector<AttentionVariant> variants_of(worker::Context& context,
 
 std::string words_of(const AttentionVariant& variant);
 
-/// Runs `check` on all cases. The subject is what an explanation of a failure runs again.
+/// Runs `check` on all cases. The subject is what an explanation of a failure runs again. A case
+/// that the subject does not serve is left out, and any such case makes declined of survived: what
+/// is refuted elsewhere stays refuted.
 Verdict check_cases(worker::Context& context, const std::vector<AttentionCase>& cases,
                     AttentionSubject& subject, const AttentionCheck& check,
                     const CaseSpace& space = {});
@@ -60,6 +62,11 @@ using VariantCheck = std::function<std::optional<CaseFailure>(
     const AttentionCase&, const mutants::KernelInputs&, const AttentionVariant&)>;
 Verdict check_variants(worker::Context& context, AttentionSubject& subject,
                        const VariantCheck& check, const CaseSpace& space = {});
+
+/// The first failure of all; without one, what a variant was not served for is thrown on.
+std::optional<CaseFailure> each_variant(
+    const std::vector<AttentionVariant>& variants,
+    const std::function<std::optional<CaseFailure>(const AttentionVariant&)>& check);
 
 /// Two runs that have to agree in every bit, NaNs aside, which only have to be NaNs.
 std::optional<CaseFailure> differ(worker::Context& context, std::vector<float> got,
