@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/fault_locator_fit.hpp"
 #include "harness/instruments/fault_locator_misfit.hpp"
 #include "harness/instruments/fault_locator_order.hpp"
 
@@ -21,63 +22,61 @@ constexpr double kMostStillWrong = 0.01;
 /// fewer could be met by chance.
 constexpr std::size_t kLeastToFit = 32;
 constexpr std::size_t kOtherTiles[] = {64, 128, 32, 16};
-/// Scores that are off by less than that are not told from rounding by a fit.
-constexpr double kLeastScoreFactor = 1e-3;
 /// A fault is tried on so many of the worst rows before all are computed, and has to explain most
 /// of their error.
 constexpr std::size_t kTriedRows = 6;
 constexpr double kMostLeftOfTried = 0.2;
 
-/// An f32 kernel's own arithmetic is the storage type, so there is no such fault.
-bool rounds_to_storage(const RowModel& m) {
-  return m.round_scores || m.round_weights || m.round_probabilities || m.round_rescale ||
-         m.round_sum || m.round_output || m.round_query;
-}
-
 /// A row as a kernel with the fault computes it; false where the fault cannot be.
-bool predict_row(const FaultObservation& o, const CommonFault& fault, std::size_t tile,
+bool predict_row(const FaultObservation& o, const RowChange& change, std::size_t tile,
                  std::size_t row, std::span<double> out) {
   const RowPlace place = place_of(o.problem, row);
   RowModel model = right_model(o.problem, place, tile);
-  if (!fault.model(o.problem, place, model)) return false;
-  if (o.format == metrics::Format::f32 && rounds_to_storage(model)) return false;
+  if (!change(o.problem, place, model)) return false;
   compute_row(o, row, place, model, out);
   return true;
 }
 
+/// What is made of a prediction before it is compared.
+struct Reading {
+  FaultRounding rounding = FaultRounding::nearest;
+  double slack = kFaultArithmetic;
+};
+
 /// Whether the fault explains the worst rows; most faults are out after the first of them.
-bool explains_some(const FaultObservation& o, const CommonFault& fault, std::size_t tile,
-                   const std::vector<std::size_t>& rows) {
-  const std::size_t d = o.problem.head_dim;
-  std::vector<double> out(d);
+bool explains_some(const FaultObservation& o, const RowChange& change, const Reading& reading,
+                   std::size_t tile, const std::vector<std::size_t>& rows) {
+  std::vector<double> out(o.problem.head_dim);
   for (const std::size_t r : rows) {
-    if (!predict_row(o, fault, tile, r, out)) return false;
-    const double left = misfit_of_row(o, r, out, fault.rounding).energy;
+    if (!predict_row(o, change, tile, r, out)) return false;
+    const double left = misfit_of_row(o, r, out, reading.rounding, reading.slack).energy;
     if (!(left <= kMostLeftOfTried * error_of_row(o, r).energy)) return false;
   }
   return true;
 }
 
 /// The output of a kernel with the fault; nothing where it cannot be.
-std::optional<std::vector<double>> predicted(const FaultObservation& o, const CommonFault& fault,
+std::optional<std::vector<double>> with_rows(const FaultObservation& o, const RowChange& change,
                                              std::size_t tile) {
   std::vector<double> out = o.exact;
-  if (fault.model == nullptr) {
-    const bool can_be = fault.output == nullptr || fault.output(o, out);
-    return can_be ? std::optional(std::move(out)) : std::nullopt;
-  }
   const std::size_t d = o.problem.head_dim;
   for (std::size_t r = 0; r * d < out.size(); ++r) {
-    if (!predict_row(o, fault, tile, r, std::span(out).subspan(r * d, d))) return std::nullopt;
+    if (!predict_row(o, change, tile, r, std::span(out).subspan(r * d, d))) return std::nullopt;
   }
   return out;
+}
+std::optional<std::vector<double>> with_output(const FaultObservation& o,
+                                               const CommonFault& fault) {
+  std::vector<double> out = o.exact;
+  const bool can_be = fault.output == nullptr || fault.output(o, out);
+  return can_be ? std::optional(std::move(out)) : std::nullopt;
 }
 
 /// What an observation leaves of a prediction: the share of the error that it explains, or nothing
 /// if it does not hold there.
 std::optional<double> explained(const FaultObservation& o, const Misfit& error,
-                                const std::vector<double>& want, FaultRounding how) {
-  const Misfit left = misfit_of(o, want, how);
+                                const std::vector<double>& want, const Reading& reading) {
+  const Misfit left = misfit_of(o, want, reading.rounding, reading.slack);
   if (error.elements == 0) {
     const bool right =
         static_cast<double>(left.elements) <= kMostStillWrong * static_cast<double>(want.size());
@@ -98,13 +97,13 @@ using Predict = std::function<std::optional<std::vector<double>>(const FaultObse
 /// be (a mask's on a full one), the kernel has to be right.
 std::optional<double> least_share(std::span<const FaultObservation> all,
                                   const std::vector<Misfit>& errors, const Predict& predict,
-                                  FaultRounding how) {
+                                  const Reading& reading) {
   double least = 1;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto want = predict(all[i]);
     if (!want && errors[i].elements > 0) return std::nullopt;
     if (!want) continue;
-    const auto share = explained(all[i], errors[i], *want, how);
+    const auto share = explained(all[i], errors[i], *want, reading);
     if (!share) return std::nullopt;
     least = std::min(least, *share);
   }
@@ -128,76 +127,6 @@ std::optional<std::string> factor_text(double factor) {
     if (text != "1") return text;
   }
   return std::nullopt;
-}
-
-/// A row as a kernel computes it whose scores are `factor` times too large.
-void scaled_row(const FaultObservation& o, std::size_t row, double factor, std::size_t tile,
-                std::span<double> out) {
-  const RowPlace place = place_of(o.problem, row);
-  RowModel model = right_model(o.problem, place, tile);
-  model.scale *= factor;
-  compute_row(o, row, place, model, out);
-}
-
-/// The factor of the scores that comes nearest to the worst rows: by steps of an eighth of a
-/// doubling, then by golden section around the best of them.
-double best_score_factor(const FaultObservation& o, std::size_t tile) {
-  const std::vector<std::size_t> rows = worst_rows(o, kTriedRows);
-  std::vector<double> out(o.problem.head_dim);
-  const auto misfit = [&](double log2_factor) {
-    double energy = 0;
-    for (const std::size_t r : rows) {
-      scaled_row(o, r, std::exp2(log2_factor), tile, out);
-      energy += misfit_of_row(o, r, out, FaultRounding::nearest).energy;
-    }
-    return energy;
-  };
-  constexpr double kStep = 0.125, kWidest = 4, kGolden = 0.6180339887498949;
-  double best = 0, least = misfit(0);
-  for (double x = -kWidest; x <= kWidest; x += kStep) {
-    const double energy = misfit(x);
-    if (energy < least) least = energy, best = x;
-  }
-  double low = best - kStep, high = best + kStep;
-  for (int i = 0; i < 30; ++i) {
-    const double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
-    misfit(a) < misfit(b) ? high = b : low = a;
-  }
-  return std::exp2((low + high) / 2);
-}
-
-/// The key whose part in the worst row lies along that row's error.
-std::optional<std::size_t> suspected_key(const FaultObservation& o) {
-  const std::size_t d = o.problem.head_dim, row = worst_rows(o, 1).front();
-  const RowPlace place = place_of(o.problem, row);
-  double best = 0;
-  std::size_t key = 0;
-  for (std::size_t j = 0; j < place.seen; ++j) {
-    const float* value = &o.v[(place.shared * o.problem.seq_kv + j) * d];
-    double dot = 0, size = 0, error = 0;
-    for (std::size_t x = 0; x < d; ++x) {
-      const double along = value[x] - o.exact[row * d + x];
-      const double off = o.actual[row * d + x] - o.exact[row * d + x];
-      dot += along * off, size += along * along, error += off * off;
-    }
-    const double cosine2 = size > 0 && error > 0 ? dot / size * (dot / error) : 0;
-    if (cosine2 > best) best = cosine2, key = j;
-  }
-  return best > 0.9 ? std::optional(key) : std::nullopt;
-}
-
-std::optional<std::vector<double>> with_key(const FaultObservation& o, std::size_t key,
-                                            double times, std::size_t tile) {
-  std::vector<double> out = o.exact;
-  const std::size_t d = o.problem.head_dim;
-  if (key >= o.problem.seq_kv) return std::nullopt;
-  for (std::size_t r = 0; r * d < out.size(); ++r) {
-    const RowPlace place = place_of(o.problem, r);
-    RowModel model = right_model(o.problem, place, tile);
-    model.times = [=](std::size_t j) { return j == key ? times : 1.0; };
-    compute_row(o, r, place, model, std::span(out).subspan(r * d, d));
-  }
-  return out;
 }
 
 bool all_finite(const std::vector<float>& x) {
@@ -264,62 +193,62 @@ class Naming {
 
   bool anything_wrong() const { return worst_ != nullptr; }
 
+  /// Whether the errors are as small as what a prediction may be off by: every fault that changes
+  /// as little would explain them, as rounding to f32 does.
+  bool too_small() const {
+    const Predict right = [](const FaultObservation& o) { return std::optional(o.exact); };
+    return least_share(all_, errors_, right, {}).has_value();
+  }
+
   /// Only where something is wrong. A fit does not depend on the tile, and is made once.
   std::vector<FaultName> run(bool with_fit) {
     const std::vector<std::size_t> rows = worst_rows(*worst_, kTriedRows);
     for (const CommonFault& fault : common_faults()) {
-      if (fault.model != nullptr && !explains_some(*worst_, fault, tile_, rows)) continue;
-      add(std::string(fault.name), std::string(fault.sentence), fault.rounding,
-          [&](const FaultObservation& o) { return predicted(o, fault, tile_); });
+      const Reading reading{fault.rounding, fault.slack};
+      const std::string name(fault.name), sentence(fault.sentence);
+      if (fault.model != nullptr) {
+        add_rows(name, sentence, reading, fault.model, rows);
+      } else {
+        add(name, sentence, reading,
+            [&](const FaultObservation& o) { return with_output(o, fault); });
+      }
     }
-    if (with_fit && names_.empty() && most_wrong_ >= kLeastToFit) fit();
+    if (with_fit && names_.empty() && most_wrong_ >= kLeastToFit) {
+      fit_output();
+      for (const FittedFault& fault : fitted_faults(all_, *worst_, tile_)) {
+        add_rows(fault.name, fault.sentence, {}, fault.change, rows);
+      }
+    }
     std::ranges::stable_sort(names_, std::greater(), &FaultName::explained);
     return std::move(names_);
   }
 
  private:
-  void add(std::string name, std::string sentence, FaultRounding how, const Predict& predict) {
-    const auto share = least_share(all_, errors_, predict, how);
+  void add(const std::string& name, const std::string& sentence, const Reading& reading,
+           const Predict& predict) {
+    const auto share = least_share(all_, errors_, predict, reading);
     if (!share) return;
-    // Some faults come in two ways that differ where a row sees nothing.
+    // Some faults come in several ways that differ where a row sees nothing, or in rounding.
     const auto same = std::ranges::find(names_, name, &FaultName::name);
     if (same != names_.end()) return void(same->explained = std::max(same->explained, *share));
-    names_.push_back({std::move(name), std::move(sentence), *share});
+    names_.push_back({name, sentence, *share});
   }
 
-  /// Faults with a number of their own, taken from the worst observation and tried on all.
-  void fit() {
+  void add_rows(const std::string& name, const std::string& sentence, const Reading& reading,
+                const RowChange& change, const std::vector<std::size_t>& rows) {
+    if (!explains_some(*worst_, change, reading, tile_, rows)) return;
+    add(name, sentence, reading,
+        [&](const FaultObservation& o) { return with_rows(o, change, tile_); });
+  }
+
+  void fit_output() {
     const double c = best_factor(*worst_);
-    if (const auto text = factor_text(c)) {
-      add("output_times_factor", "the output is multiplied by " + *text, FaultRounding::nearest,
-          [c](const FaultObservation& o) {
-            std::vector<double> out = o.exact;
-            for (double& x : out) x *= c;
-            return std::optional(std::move(out));
-          });
-    }
-    fit_scores();
-    const auto key = suspected_key(*worst_);
-    if (!key) return;
-    const std::string at =
-        fmt::format("key {} (tile {}, {} modulo {})", *key, *key / tile_, *key % tile_, tile_);
-    for (const double times : {0.0, 2.0}) {
-      add(times == 0 ? "drops_key" : "key_twice",
-          at + (times == 0 ? " is left out" : " counts twice"), FaultRounding::nearest,
-          [&](const FaultObservation& o) { return with_key(o, *key, times, tile_); });
-    }
-  }
-
-  void fit_scores() {
-    const double factor = best_score_factor(*worst_, tile_);
-    if (std::abs(factor - 1) < kLeastScoreFactor) return;
-    add("scores_times_factor", fmt::format("scores are multiplied by {:.4g}", factor),
-        FaultRounding::nearest, [&](const FaultObservation& o) {
+    const auto text = factor_text(c);
+    if (!text) return;
+    add("output_times_factor", "the output is multiplied by " + *text, {},
+        [c](const FaultObservation& o) {
           std::vector<double> out = o.exact;
-          const std::size_t d = o.problem.head_dim;
-          for (std::size_t r = 0; r * d < out.size(); ++r) {
-            scaled_row(o, r, factor, tile_, std::span(out).subspan(r * d, d));
-          }
+          for (double& x : out) x *= c;
           return std::optional(std::move(out));
         });
   }
@@ -376,7 +305,9 @@ std::vector<FaultName> name_fault(std::span<const FaultObservation> observations
   for (const FaultObservation& o : observations) {
     if (all_finite(o.actual)) finite.push_back(o);
   }
-  if (!Naming(finite, tile).anything_wrong()) return not_finite(observations);
+  const Naming naming(finite, tile);
+  if (!naming.anything_wrong()) return not_finite(observations);
+  if (naming.too_small()) return {};
   // Faults at the edges of tiles are tried with other sizes as well, once the usual one has failed.
   std::vector<FaultName> names = Naming(finite, tile).run(true);
   for (const std::size_t size : kOtherTiles) {

@@ -8,8 +8,6 @@
 namespace refute::instruments {
 namespace {
 
-/// Of a predicted row's largest element.
-constexpr double kArithmetic = 0x1p-17;
 constexpr double kMostOfLargest = 4;
 
 double away_from_zero(metrics::Format f, double x) {
@@ -55,6 +53,18 @@ std::size_t rows_of(const FaultObservation& o) {
   return o.exact.size() / o.problem.head_dim;
 }
 
+/// A wide slack is for rows that a prediction moves by more than it; others are right, or not.
+double slack_of(const FaultObservation& o, std::size_t row, std::span<const double> want,
+                double slack) {
+  const double most = largest(want);
+  if (slack <= kFaultArithmetic) return slack * most;
+  double moved = 0;
+  for (std::size_t x = 0; x < want.size(); ++x) {
+    moved = std::max(moved, std::abs(want[x] - o.exact[row * want.size() + x]));
+  }
+  return (moved > slack * most ? slack : kFaultArithmetic) * most;
+}
+
 double cap_of(const FaultObservation& o) {
   return kMostOfLargest * largest(o.exact);
 }
@@ -74,18 +84,19 @@ double distance(const FaultObservation& o, std::size_t i, double want, FaultRoun
 }
 
 Misfit misfit_of_row(const FaultObservation& o, std::size_t row, std::span<const double> want,
-                     FaultRounding how) {
+                     FaultRounding how, double slack) {
   Misfit m;
-  add_row(o, row, want, how, kArithmetic * largest(want), cap_of(o), m);
+  add_row(o, row, want, how, slack_of(o, row, want, slack), cap_of(o), m);
   return m;
 }
 
-Misfit misfit_of(const FaultObservation& o, const std::vector<double>& want, FaultRounding how) {
+Misfit misfit_of(const FaultObservation& o, const std::vector<double>& want, FaultRounding how,
+                 double slack) {
   Misfit m;
   const double cap = cap_of(o);
   for (std::size_t r = 0; r < rows_of(o); ++r) {
     const auto row = row_of(o, want, r);
-    add_row(o, r, row, how, kArithmetic * largest(row), cap, m);
+    add_row(o, r, row, how, slack_of(o, r, row, slack), cap, m);
   }
   return m;
 }

@@ -23,10 +23,12 @@ struct Misfit {
 };
 
 /// What a whole output, or some of its rows, is like beside a prediction. Each element may be off
-/// by what f32 arithmetic adds to its row, beside the bound, which is of what is right.
-Misfit misfit_of(const FaultObservation& o, const std::vector<double>& want, FaultRounding how);
+/// by what f32 arithmetic adds to its row, beside the bound, which is of what is right: `slack` of
+/// the row's largest element, where it is not more than the prediction differs from what is right.
+Misfit misfit_of(const FaultObservation& o, const std::vector<double>& want, FaultRounding how,
+                 double slack = kFaultArithmetic);
 Misfit misfit_of_row(const FaultObservation& o, std::size_t row, std::span<const double> want,
-                     FaultRounding how);
+                     FaultRounding how, double slack = kFaultArithmetic);
 
 /// The same beside what is right.
 Misfit error_of(const FaultObservation& o);

@@ -20,7 +20,8 @@ class RowRun {
   RowRun(const FaultObservation& o, std::size_t row_index, const RowPlace& place,
          const RowModel& model)
       : o_(o), place_(place), m_(model), d_(o.problem.head_dim), sum_(d_), score_(model.tile) {
-    query_.assign(&o.q[row_index * d_], &o.q[row_index * d_] + d_);
+    const std::size_t first = m_.query_row.value_or(row_index) * d_;
+    query_.assign(&o.q[first], &o.q[first] + d_);
     for (double& x : query_) x = with_bits(x, m_.fraction_bits_score);
     if (!m_.round_query) return;
     for (double& x : query_) x = metrics::nearest(o.format, x * m_.scale);
@@ -37,8 +38,8 @@ class RowRun {
   double power(double x) const { return m_.base_two ? std::exp2(x) : std::exp(x); }
 
   std::size_t at(std::size_t key, std::size_t x, bool transposed) const {
-    const std::size_t n = o_.problem.seq_kv;
-    return m_.shared * n * d_ + (transposed ? x * n + key : key * d_ + x);
+    const std::size_t n = o_.problem.seq_kv, first = m_.first_row.value_or(m_.shared * n);
+    return first * d_ + (transposed ? x * n + key : key * m_.row_step * d_ + x);
   }
 
   double score(std::size_t j) const {
@@ -51,7 +52,9 @@ class RowRun {
     for (std::size_t x = 0; x < m_.dims; ++x) {
       dot += query_[x] * with_bits(keys[at(source, x, m_.keys_transposed)], m_.fraction_bits_score);
     }
-    return rounded(m_.round_scores, m_.round_query ? dot : dot * m_.scale);
+    if (!m_.round_query) dot *= m_.scale;
+    if (m_.cap > 0) dot = m_.cap * std::tanh(dot / m_.cap);
+    return rounded(m_.round_scores, dot);
   }
 
   double times(std::size_t j) const {
@@ -94,9 +97,10 @@ class RowRun {
     if (!m_.keep_output || first) {
       for (double& x : sum_) x *= factor;
     }
-    const double added = add_values(begin, end, after);
-    const bool counted = !(m_.sum_without_last_tile && begin > 0 && end >= m_.end);
-    denominator_ = denominator_ * (m_.keep_sum && !first ? 1.0 : factor) + (counted ? added : 0.0);
+    denominator_ = summed(denominator_ * (m_.keep_sum && !first ? 1.0 : factor));
+    const double before = denominator_;
+    add_values(begin, end, after);
+    if (m_.sum_without_last_tile && begin > 0 && end >= m_.end) denominator_ = before;
     denominator_ = rounded(m_.round_sum, denominator_);
     if (m_.divide_each_tile) {
       for (double& x : sum_) x /= denominator_;
@@ -107,18 +111,18 @@ class RowRun {
     max_ = after;
   }
 
-  double add_values(std::size_t begin, std::size_t end, double max) {
-    double added = 0;
+  double summed(double x) const { return with_bits(x, m_.fraction_bits_sum); }
+
+  void add_values(std::size_t begin, std::size_t end, double max) {
     for (std::size_t j = begin; j < end; ++j) {
       if (score_[j - begin] == kMinusInfinity) continue;
       double p = times(j) * power(score_[j - begin] - max);
-      added += p;
+      denominator_ = summed(denominator_ + with_bits(p, m_.fraction_bits_added));
       if (m_.masked_in_sum && j >= place_.seen) continue;
       p = rounded(m_.round_weights, p);
       if (m_.round_probabilities) p = rounded(true, p / total_) * total_;
       for (std::size_t x = 0; x < d_; ++x) sum_[x] += p * value(j, x);
     }
-    return added;
   }
 
   double finished(double sum) const {

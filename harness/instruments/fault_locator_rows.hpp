@@ -23,6 +23,10 @@ struct RowModel {
   std::size_t tile = 64;
   std::size_t shared = 0;
   double scale = 1;
+  double cap = 0;  ///< scores s become cap·tanh(s/cap); 0: they do not
+  /// The row of Q as it lies in memory, and those of K and V: key j is first_row + j·row_step.
+  std::optional<std::size_t> query_row, first_row;
+  std::size_t row_step = 1;
   std::size_t begin = 0, end = 0;                            ///< keys that are gone through
   std::size_t dims = 0;                                      ///< elements of a dot product
   std::function<double(std::size_t)> times;                  ///< how often key j counts; null: once
@@ -38,6 +42,8 @@ struct RowModel {
   bool masked_in_sum = false;            ///< keys that are not seen count in the denominator alone
   std::size_t fraction_bits_score = 52;  ///< of Q and K as they are read
   std::size_t fraction_bits_value = 52;  ///< of V
+  std::size_t fraction_bits_sum = 52;    ///< of the denominator, after every key that is added
+  std::size_t fraction_bits_added = 52;  ///< of a weight, as it is added to that
   std::size_t parts = 1;  ///< the keys are split evenly, and the parts' outputs averaged
   /// What is rounded to the storage format on its way.
   bool round_scores = false, round_weights = false, round_probabilities = false,

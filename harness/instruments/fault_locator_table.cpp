@@ -83,6 +83,12 @@ bool blind_rows_average(const Problem& p, const RowPlace& place, RowModel& m) {
   m.scale = 0;
   return p.causal;
 }
+/// A finite number is added to masked scores: beside scores that are seen they weigh nothing, and
+/// alone as much as if there were no mask.
+bool blind_rows_see_all(const Problem& p, const RowPlace& place, RowModel& m) {
+  if (place.seen == 0) m.end = p.seq_kv;
+  return p.causal;
+}
 bool whole_tiles(const Problem& p, const RowPlace&, RowModel& m) {
   m.end = std::min(m.end, p.seq_kv / m.tile * m.tile);
   return true;
@@ -164,6 +170,34 @@ bool all_values_one_back(const Problem&, const RowPlace&, RowModel& m) {
   return true;
 }
 
+/// Row i of head h as it lies in [batch, sequence, heads, D].
+std::size_t sequence_first(std::size_t batch, std::size_t i, std::size_t h, std::size_t rows,
+                           std::size_t heads) {
+  return (batch * rows + i) * heads + h;
+}
+void keys_sequence_first(const Problem& p, std::size_t batch, std::size_t key_head, RowModel& m) {
+  m.first_row = sequence_first(batch, 0, key_head, p.seq_kv, p.heads_kv);
+  m.row_step = p.heads_kv;
+}
+bool reads_sequence_first(const Problem& p, const RowPlace& place, RowModel& m) {
+  m.query_row = sequence_first(place.batch, place.row, place.head, p.seq_q, p.heads_q);
+  keys_sequence_first(p, place.batch, place.shared % p.heads_kv, m);
+  return p.heads_q > 1;
+}
+bool keys_read_sequence_first(const Problem& p, const RowPlace& place, RowModel& m) {
+  keys_sequence_first(p, place.batch, place.shared % p.heads_kv, m);
+  return p.heads_kv > 1;
+}
+/// What is read is where it is written, so that a row of the output has its own query; it goes by
+/// another head, and another place in the sequence.
+bool all_sequence_first(const Problem& p, const RowPlace& place, RowModel& m) {
+  const std::size_t at = place.head * p.seq_q + place.row, head = at % p.heads_q;
+  const RowPlace taken = place_of(p, (place.batch * p.heads_q + head) * p.seq_q + at / p.heads_q);
+  m.end = taken.seen;
+  keys_sequence_first(p, place.batch, taken.shared % p.heads_kv, m);
+  return p.heads_q > 1;
+}
+
 bool keys_for_values(const Problem&, const RowPlace&, RowModel& m) {
   return m.keys_and_values_swapped = true;
 }
@@ -187,6 +221,11 @@ bool scale_of_dim_minus_one(const Problem& p, const RowPlace&, RowModel& m) {
 bool no_scale(const Problem&, const RowPlace&, RowModel& m) {
   m.scale = 1;
   return true;
+}
+/// Only where another scale is asked for than the usual one.
+bool usual_scale(const Problem& p, const RowPlace&, RowModel& m) {
+  m.scale = 1 / std::sqrt(static_cast<double>(p.head_dim));
+  return std::abs(m.scale - p.scale) > 1e-4 * m.scale;
 }
 bool scale_of_64(const Problem&, const RowPlace&, RowModel& m) {
   m.scale = 0.125;
@@ -244,6 +283,16 @@ bool rounds_probabilities(const Problem&, const RowPlace&, RowModel& m) {
 }
 bool rounds_sum(const Problem&, const RowPlace&, RowModel& m) {
   return m.round_sum = true;
+}
+/// The denominator is added up key by key in a narrow type: over tiles, or over all keys once their
+/// maximum is known; its weights may be in that type already, and be used so for the output.
+template <std::size_t kBits, bool kTiles, bool kWeights, bool kOutput>
+bool sums_in_bits(const Problem& p, const RowPlace&, RowModel& m) {
+  if (!kTiles) m.tile = std::max<std::size_t>(p.seq_kv, 1);
+  m.fraction_bits_sum = kBits;
+  if (kWeights) m.fraction_bits_added = kBits;
+  m.round_weights = kOutput;
+  return true;
 }
 bool rounds_output(const Problem&, const RowPlace&, RowModel& m) {
   return m.round_output = true;
@@ -365,6 +414,10 @@ bool tail_of_zeros(const FaultObservation& o, std::vector<double>& out) {
   return wrong && n > 0 && n % o.problem.head_dim != 0;
 }
 
+/// Scores of about 1e4 have steps of 2^-10 in f32, and so have weights then; twice that for more.
+constexpr double kFiniteMask = 0x1p-9;
+constexpr std::string_view kSumInBf16 = "the denominator is added up in bf16, key by key";
+
 #define ROW(name, model, sentence) \
   { name, sentence, model, nullptr }
 #define OUTPUT(name, output, sentence) \
@@ -395,6 +448,9 @@ constexpr CommonFault kFaults[] = {
         "keys that a row does not see count in its denominator: the mask comes after the softmax"),
     ROW("masked_row_uniform", blind_rows_average,
         "a row that sees no key averages all values instead of giving zeros"),
+    {"mask_finite",
+     "a row that sees no key attends to all: a finite number is added to masked scores",
+     blind_rows_see_all, nullptr, FaultRounding::nearest, kFiniteMask},
     ROW("drops_last_tile", whole_tiles, "the last, partial tile of keys is left out"),
     ROW("drops_last_whole_tile", last_tile, "the last tile of keys is left out, also a whole one"),
     ROW("keys_rounded_down", whole_eights, "keys beyond a multiple of 8 are left out"),
@@ -407,6 +463,13 @@ constexpr CommonFault kFaults[] = {
     ROW("gqa_next_head", next_key_head, "every query head reads the next key head"),
     ROW("batch_zero", first_batch, "every entry of the batch reads the first one's keys"),
     ROW("next_batch", next_batch, "every entry of the batch reads the next one's keys"),
+    ROW("inputs_sequence_first", reads_sequence_first,
+        "inputs are read as [batch, sequence, heads, D] instead of [batch, heads, sequence, D]"),
+    ROW("keys_sequence_first", keys_read_sequence_first,
+        "keys and values are read as [batch, sequence, heads, D], queries are not"),
+    ROW("all_sequence_first", all_sequence_first,
+        "inputs and output are taken as [batch, sequence, heads, D] instead of "
+        "[batch, heads, sequence, D]"),
     ROW("keys_one_on", keys_one_on, "keys are read one row on"),
     ROW("keys_one_back", keys_one_back, "keys are read one row back"),
     ROW("values_one_on", all_values_one_on, "values are read one row on"),
@@ -421,6 +484,8 @@ constexpr CommonFault kFaults[] = {
         "scores are scaled by 1/D instead of 1/√D, or twice by 1/√D"),
     ROW("scale_dim_minus_one", scale_of_dim_minus_one, "scores are scaled by 1/√(D-1)"),
     ROW("scale_missing", no_scale, "scores are not scaled"),
+    ROW("scale_ignored", usual_scale,
+        "the scale that was asked for is ignored: scores are scaled by 1/√D"),
     ROW("scale_of_64", scale_of_64, "scores are scaled by 1/8 whatever D is"),
     ROW("scores_doubled", scale_by_two<1>, "scores are twice as large"),
     ROW("scores_halved", scale_by_two<-1>, "scores are half as large"),
@@ -445,6 +510,12 @@ constexpr CommonFault kFaults[] = {
     ROW("probabilities_in_storage", rounds_probabilities,
         "probabilities are rounded to the storage type, undeclared"),
     ROW("denominator_in_storage", rounds_sum, "the denominator is kept in the storage type"),
+    ROW("denominator_in_bf16", (sums_in_bits<7, false, false, false>), kSumInBf16),
+    ROW("denominator_in_bf16", (sums_in_bits<7, false, true, false>), kSumInBf16),
+    ROW("denominator_in_bf16", (sums_in_bits<7, false, true, true>), kSumInBf16),
+    ROW("denominator_in_bf16", (sums_in_bits<7, true, false, false>), kSumInBf16),
+    ROW("denominator_in_bf16", (sums_in_bits<7, true, true, false>), kSumInBf16),
+    ROW("denominator_in_bf16", (sums_in_bits<7, true, true, true>), kSumInBf16),
     ROW("output_in_storage", rounds_output, "the running output is kept in the storage type"),
     ROW("rescale_in_storage", rounds_rescale,
         "the rescaling factor is rounded to the storage type"),

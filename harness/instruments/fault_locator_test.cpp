@@ -291,6 +291,42 @@ TEST_CASE("right results in wrong places are named") {
     CHECK(only_name(name_fault(spoiled(f16, s.spoil), kTile)) == s.name);
 }
 
+namespace {
+
+void check_says(std::string_view fault, Storage storage, const std::string& words) {
+  const std::string text = sentence(name_fault(observations(storage, 7, outside(fault)), kTile));
+  INFO(fault << ": " << text);
+  CHECK(text.find(words) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("the number of a fault is told") {
+  for (const Storage storage : {f32, bf16}) {
+    check_says("scale_of_half_dim", storage, "multiplied by 1.41");
+    check_says("scale_of_half_dim", storage, "(√2)");
+    check_says("log2_e_twice", storage, "(log2 e)");
+    check_says("scale_of_128", storage, "scaled by 1/√128 whatever D is");
+    check_says("soft_cap_50", storage, "to 50·tanh(s/50)");
+    check_says("window_40", storage, "the last 40 keys that it sees");
+    check_says("window_19_if_causal", storage, "causal mask a row attends to the last 19");
+    check_says("window_around", storage, "no key that is 30 or more before");
+  }
+}
+
+TEST_CASE("a scale that was asked for in vain is named") {
+  std::vector<FaultObservation> all;
+  for (const TellingProblem& t : telling_problems()) {
+    KernelShape s = shape_of(t.problem, bf16);
+    const KernelInputs in = inputs(s, 3, 1);
+    std::vector<float> out = mutants::unmutated(s, in);
+    oracles::AttentionProblem asked = t.problem;
+    asked.scale = 0.2;
+    all.push_back(observe(asked, bf16, in, std::move(out)));
+  }
+  CHECK(only_name(name_fault(all, kTile)) == "scale_ignored");
+}
+
 TEST_CASE("inputs that are read wrongly are named") {
   CHECK(only_name(name_fault(misread(swap_keys_and_values), kTile)) == "keys_and_values_swapped");
   CHECK(only_name(name_fault(misread(transpose_keys), kTile)) == "keys_transposed");
@@ -545,8 +581,19 @@ TEST_CASE("nothing is rounded to a storage type of f32") {
   std::vector<float> off = mutants::unmutated(s, in);
   for (float& x : off) x *= 1 + 0x1p-20f;
   const FaultObservation o[] = {observe(p, f32, in, off)};
-  for (const FaultName& n : name_fault(o, kTile)) {
-    CHECK(n.name.find("in_storage") == std::string::npos);
+  CHECK(locate_fault(o[0], kTile).wrong > 0);
+  CHECK(joined(name_fault(o, kTile)).empty());
+}
+
+TEST_CASE("errors as small as those that a prediction may have are given no name") {
+  for (const auto& [name, storage] : {std::pair{"inputs_of_sixteen_bits", f32},
+                                      {"reciprocal_of_sixteen_bits", f32},
+                                      {"reciprocal_of_sixteen_bits", f16},
+                                      {"reciprocal_of_sixteen_bits", bf16}}) {
+    const auto all = observations(storage, 3, mutant(name));
+    INFO(name);
+    CHECK(std::ranges::any_of(all, [](const auto& o) { return locate_fault(o, kTile).wrong > 0; }));
+    CHECK(joined(name_fault(all, kTile)).empty());
   }
 }
 
