@@ -273,6 +273,15 @@ class Planted(unittest.TestCase):
         status, out = self.run_with("keeps_last_key", "FALSIFY-CRUX-L-02-023")
         self.assertEqual(status, 1, out)
         self.assertIn("after a call on other inputs", out)
+        self.assertRegex(out, r"\n    fault +call_before: ")
+        status, out = self.run_with("split_by_call", "FALSIFY-CRUX-L-02-023")
+        self.assertEqual(status, 1, out)
+        self.assertRegex(out, r"\n    fault +not_deterministic: ")
+
+    def test_what_a_call_left_over_is_the_fault_of_a_wrong_result_too(self):
+        record = self.partly("forgetful", "keeps_last_key", "True", shapes=["B1 H2/1 S9x70 D64"], seeds=2)
+        self.assertEqual(record["outcome"], "refuted")
+        self.assertTrue(record["counterexample"]["fault"].startswith("call_before: "), record["counterexample"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,10 @@
 #include "falsifiers/crux_l_02/explain.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "harness/instruments/fault_locator.hpp"
@@ -96,6 +101,55 @@ std::string sharpest_place(const std::vector<Observed>& all, bool first_is_case)
   return text;
 }
 
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+/// What the subject gives on a case right after the same call, and right after one on other inputs;
+/// after the same one a different number of times, so that a kernel which counts its calls is seen.
+struct Repeated {
+  std::vector<std::vector<float>> after_itself, after_another;
+};
+std::optional<Repeated> repeat(AttentionSubject& subject, const AttentionCase& c,
+                               const AttentionVariant& variant) {
+  AttentionCase another = c;
+  ++another.seed;
+  const KernelInputs in = inputs_of(c), others = inputs_of(another);
+  Repeated r;
+  const auto ask = [&](const KernelInputs& what, std::vector<std::vector<float>>* to) {
+    auto answer = answer_of(subject, c.shape, what, variant);
+    if (!answer || !answer->trouble.empty()) return false;
+    if (to != nullptr) to->push_back(std::move(answer->out));
+    return true;
+  };
+  if (!ask(in, nullptr)) return std::nullopt;
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < round; ++i) {
+      if (!ask(in, &r.after_itself)) return std::nullopt;
+    }
+    if (!ask(others, nullptr) || !ask(in, &r.after_another)) return std::nullopt;
+  }
+  return r;
+}
+
+/// A fault that no single call shows: the subject remembers, or wavers. Empty if it does neither.
+std::string fault_of_calls(AttentionSubject& subject, const AttentionCase& c,
+                           const AttentionVariant& variant) {
+  if (products(c.shape) > kMostProducts) return "";
+  const auto r = repeat(subject, c, variant);
+  if (!r) return "";
+  const auto all_are = [](const std::vector<std::vector<float>>& all, const auto& one) {
+    return std::ranges::all_of(all, [&](const auto& x) { return same_bits(x, one); });
+  };
+  const auto &itself = r->after_itself.front(), &another = r->after_another.front();
+  if (!all_are(r->after_itself, itself) || !all_are(r->after_another, another)) {
+    return "not_deterministic: the same call gives other bits from one time to the next";
+  }
+  if (same_bits(itself, another)) return "";
+  return "call_before: something is left over from the call before; after a call on other inputs "
+         "the result is another";
+}
+
 }  // namespace
 
 Explanation explain(AttentionSubject& subject, const AttentionCase& c, const AttentionCase& found,
@@ -114,7 +168,11 @@ Explanation explain(AttentionSubject& subject, const AttentionCase& c, const Att
   Explanation e;
   e.where = sharpest_place(all, case_ran);
   // No output differs from what is right: what was refuted is a relation between runs.
-  if (e.where.empty()) return {"", "every output by itself is right"};
+  if (e.where.empty()) {
+    e.fault = fault_of_calls(subject, c, variant);
+    if (e.fault.empty()) e.fault = "every output by itself is right";
+    return e;
+  }
   std::vector<FaultObservation> runs;
   for (Observed& o : all) runs.push_back(std::move(o.run));
   auto names = instruments::name_fault(runs, kTile);
@@ -126,7 +184,8 @@ Explanation explain(AttentionSubject& subject, const AttentionCase& c, const Att
       names = instruments::name_fault(runs, kTile);
     }
   }
-  e.fault = instruments::sentence(names);
+  if (names.empty()) e.fault = fault_of_calls(subject, c, variant);
+  if (e.fault.empty()) e.fault = instruments::sentence(names);
   return e;
 }
 
