@@ -236,6 +236,29 @@ class WrongJobs(unittest.TestCase):
             self.assertEqual((status, data), (3, b""))
             self.assertIn(part, error)
 
+    def test_a_subject_server_may_decline_what_it_is_asked(self):
+        with tempfile.TemporaryDirectory() as folder:
+            server = pathlib.Path(folder) / "server"
+            server.write_text("""#!/usr/bin/env python3
+import json, sys
+while line := sys.stdin.buffer.readline():
+    request = json.loads(line)
+    sys.stdin.buffer.read(request["bytes"])
+    print(json.dumps({"error": "not_served", "why": "no " + request["op"]}), flush=True)
+""")
+            server.chmod(0o755)
+            nf4 = {"max_normalised_error": 0.05, "rows": 2, "cols": 64}
+            for worker, a_job, op in (
+                (FP8_WORKER, fp8(4, parameters=FP8), "fp8.encode"),
+                (FP8_WORKER, fp8(5, parameters=FP8), "fp8.encode"),
+                (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS), "fp8.quantize"),
+                (NF4_WORKER, job("C-NF4", "C-NF4-001", parameters=nf4), "nf4.quantize"),
+            ):
+                with self.subTest(claim=a_job["claim"]):
+                    result = record(worker, a_job | {"external_subject": str(server)})
+                    self.assertEqual((result["outcome"], result["reason"]), ("declined", "not_served"))
+                    self.assertIn("no " + op, result["message"])
+
     def test_every_parameter_that_a_row_reads_has_a_rule(self):
         for worker in sorted(FOLDER.glob("falsify_*")):
             if worker.suffix or worker == CANARY:

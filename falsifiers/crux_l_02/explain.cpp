@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/instruments/fault_locator.hpp"
+#include "harness/worker/errors.hpp"
 
 namespace refute::falsifiers {
 namespace {
@@ -20,17 +21,29 @@ oracles::AttentionProblem problem_of(const KernelShape& s) {
   return {s.batch, s.heads_q, s.heads_kv, s.seq_q, s.seq_kv, s.head_dim, s.causal, s.scale(), 1};
 }
 
+/// The subject's output; nothing where it does not serve the case.
+std::optional<AttentionAnswer> answer_of(AttentionSubject& subject, const KernelShape& shape,
+                                         const KernelInputs& in, const AttentionVariant& variant) {
+  try {
+    return subject.run(shape, in, variant);
+  } catch (const worker::SubjectDeclined&) {
+    return std::nullopt;
+  }
+}
+
 /// The subject's run on the case; nothing if it could not be run, or to no end.
 std::optional<FaultObservation> observe(AttentionSubject& subject, const AttentionCase& c,
                                         const AttentionVariant& variant) {
   const KernelInputs in = inputs_of(c);
-  AttentionAnswer answer = subject.run(c.shape, in, variant);
-  if (!answer.trouble.empty() || answer.out.size() != in.a.size()) return std::nullopt;
+  auto answer = answer_of(subject, c.shape, in, variant);
+  if (!answer || !answer->trouble.empty() || answer->out.size() != in.a.size()) {
+    return std::nullopt;
+  }
   FaultObservation o;
   o.problem = problem_of(c.shape);
   o.format = static_cast<metrics::Format>(c.shape.storage);
   o.q = in.a, o.k = in.b, o.v = in.c;
-  o.actual = std::move(answer.out);
+  o.actual = std::move(answer->out);
   metrics::DeclaredPrecision precision;
   precision.output = o.format;
   if (variant.rounds_probabilities) precision.probabilities = o.format;
@@ -85,7 +98,7 @@ std::string sharpest_place(const std::vector<Observed>& all, bool first_is_case)
 
 }  // namespace
 
-Explanation explain(AttentionSubject& subject, const AttentionCase& c,
+Explanation explain(AttentionSubject& subject, const AttentionCase& c, const AttentionCase& found,
                     const AttentionVariant& variant) {
   std::vector<Observed> all;
   const auto add = [&](const AttentionCase& one, bool tells_place) {
@@ -104,7 +117,16 @@ Explanation explain(AttentionSubject& subject, const AttentionCase& c,
   if (e.where.empty()) return {"", "every output by itself is right"};
   std::vector<FaultObservation> runs;
   for (Observed& o : all) runs.push_back(std::move(o.run));
-  e.fault = instruments::sentence(instruments::name_fault(runs, kTile));
+  auto names = instruments::name_fault(runs, kTile);
+  // A case shrunk to a few elements is met by many faults; the one it came from by fewer.
+  if (names.size() > instruments::kMostFaultNames && products(found.shape) <= kMostProducts) {
+    if (auto larger = observe(subject, found, variant)) {
+      e.needs_found = true;
+      runs.push_back(std::move(*larger));
+      names = instruments::name_fault(runs, kTile);
+    }
+  }
+  e.fault = instruments::sentence(names);
   return e;
 }
 

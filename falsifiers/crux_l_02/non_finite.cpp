@@ -84,6 +84,11 @@ Planted nothing_left(const KernelShape& s, const KernelInputs& in,
   return p;
 }
 
+/// Four elements of a head have a part each in what is planted.
+bool has_room(const AttentionCase& c) {
+  return c.shape.head_dim >= 4;
+}
+
 std::vector<Planted> all_planted(const KernelShape& s, const KernelInputs& in,
                                  const std::vector<float>& plain) {
   std::vector<Planted> all;
@@ -115,7 +120,8 @@ Verdict attention_non_finite(Context& context) {
                               return why;
                           }
                           return std::nullopt;
-                        });
+                        },
+                        {has_room, "NaN and infinity are planted in a head_dim of 4 or more"});
 }
 
 }  // namespace refute::falsifiers

@@ -1,6 +1,7 @@
 // The calibrated claims: a kernel's output against the f64 oracle.
 
 #include <algorithm>
+#include <array>
 
 #include "falsifiers/crux_l_02/calibrated.hpp"
 #include "falsifiers/crux_l_02/checks.hpp"
@@ -24,21 +25,22 @@ Verdict parity_by(Context& context, const CalibratedRule& rule) {
   double worst = 0;
   const auto check = [&](const AttentionCase& c,
                          const mutants::KernelInputs& in) -> std::optional<CaseFailure> {
-    for (const bool rounds : {false, true}) {
-      std::optional<metrics::Criterion> criterion;
-      for (const AttentionVariant& variant : variants) {
-        if (variant.rounds_probabilities != rounds) continue;
-        if (!criterion) criterion = criterion_of(rule, c.shape, in, rounds);
-        const RunResult result = run_subject(context, *subject, c, in, variant);
-        if (result.failure) return result.failure;
-        if (auto why = refusal(context.compare(), rule, *criterion, result.out)) {
-          return CaseFailure{std::move(*why), variant};
-        }
-        const metrics::Comparison comparison(*criterion, result.out);
-        worst = std::max(worst, metrics::contract_rule(comparison, rule).ratio);
-      }
-    }
-    return std::nullopt;
+    std::array<std::optional<metrics::Criterion>, 2> criteria;  // [with P rounded]
+    return each_variant(
+        variants, [&](const AttentionVariant& variant) -> std::optional<CaseFailure> {
+          auto& criterion = criteria[variant.rounds_probabilities ? 1 : 0];
+          const RunResult result = run_subject(context, *subject, c, in, variant);
+          if (result.failure) return result.failure;
+          if (!criterion) {
+            criterion = criterion_of(rule, c.shape, in, variant.rounds_probabilities);
+          }
+          if (auto why = refusal(context.compare(), rule, *criterion, result.out)) {
+            return CaseFailure{std::move(*why), variant};
+          }
+          const metrics::Comparison comparison(*criterion, result.out);
+          worst = std::max(worst, metrics::contract_rule(comparison, rule).ratio);
+          return std::nullopt;
+        });
   };
   Verdict verdict = check_cases(context, cases, *subject, check);
   if (std::holds_alternative<Survived>(verdict))

@@ -29,6 +29,10 @@ bool power_of_two(float x) {
   return (std::bit_cast<std::uint32_t>(x) & 0x7FFFFFu) == 0;
 }
 
+bool exact_scores(const AttentionCase& c) {
+  return power_of_two(c.shape.scale()) && c.family == AttentionFamily::ties;
+}
+
 /// Multiples of 1/64, so that a sixteenth of them is a normal number in f16 too.
 std::vector<float> coarse(const KernelShape& shape, const std::vector<float>& x) {
   std::vector<float> y(x.size());
@@ -79,9 +83,6 @@ Verdict attention_shift(Context& context) {
       context, *subject,
       [&](const AttentionCase& c, const KernelInputs& in,
           const AttentionVariant& variant) -> std::optional<CaseFailure> {
-        if (!power_of_two(c.shape.scale()) || c.family != AttentionFamily::ties) {
-          throw worker::JobError("scores are exact only for family ties and a head_dim of 4^n");
-        }
         const RunResult plain = run_subject(context, *subject, c, in, variant);
         if (plain.failure) return plain.failure;
         // The same to every key, so the same to every score of a row: all whole numbers, below
@@ -96,7 +97,8 @@ Verdict attention_shift(Context& context) {
           if (why) return why;
         }
         return std::nullopt;
-      });
+      },
+      {exact_scores, "scores are exact only for family ties and a head_dim of 4^n"});
 }
 
 Verdict attention_values_scale(Context& context) {
@@ -134,6 +136,7 @@ namespace {
 /// Runs every case once, and again in each of some ways, which have to give the same bits.
 struct Again {
   unsigned threads;
+  bool after_another;  ///< call, of the same shape on other inputs
   std::string words;
 };
 Verdict same_again(Context& context, const std::vector<Again>& ways) {
@@ -143,9 +146,16 @@ Verdict same_again(Context& context, const std::vector<Again>& ways) {
                             const AttentionVariant& variant) -> std::optional<CaseFailure> {
                           const RunResult first = run_subject(context, *subject, c, in, variant);
                           if (first.failure) return first.failure;
+                          AttentionCase another = c;
+                          ++another.seed;
                           for (const Again& way : ways) {
                             AttentionVariant other = variant;
                             other.threads = way.threads;
+                            if (way.after_another) {
+                              const RunResult between = run_subject(context, *subject, another,
+                                                                    inputs_of(another), other);
+                              if (between.failure) return between.failure;
+                            }
                             const RunResult again = run_subject(context, *subject, c, in, other);
                             if (again.failure) return again.failure;
                             auto why = differ(context, again.out, first.out, way.words, variant);
@@ -160,7 +170,11 @@ Verdict same_again(Context& context, const std::vector<Again>& ways) {
 Verdict attention_determinism(Context& context) {
   std::vector<Again> ways;
   for (std::uint64_t i = 1; i <= std::min<std::uint64_t>(context.count("reruns"), 100); ++i) {
-    ways.push_back({1, fmt::format("run again, time {}", i)});
+    // What the call before leaves behind is the same where it was the same call.
+    const bool after_another = i % 2 == 1;
+    ways.push_back({1, after_another,
+                    fmt::format("run again{}, time {}",
+                                after_another ? " after a call on other inputs" : "", i)});
   }
   return same_again(context, ways);
 }
@@ -168,7 +182,7 @@ Verdict attention_determinism(Context& context) {
 Verdict attention_threads(Context& context) {
   std::vector<Again> ways;
   for (const std::uint64_t n : context.counts("threads")) {
-    ways.push_back({static_cast<unsigned>(std::min<std::uint64_t>(n, 64)),
+    ways.push_back({static_cast<unsigned>(std::min<std::uint64_t>(n, 64)), false,
                     fmt::format("run again on {} threads", n)});
   }
   return same_again(context, ways);

@@ -27,6 +27,12 @@ float code(std::size_t key, std::size_t x) {
 }
 constexpr float kSharpness = 512;
 
+bool codes_apart(const AttentionCase& c) {
+  const auto repeats = static_cast<float>(c.shape.head_dim / kCodeBits);
+  return c.shape.seq_kv <= (std::size_t{1} << kCodeBits) && c.shape.head_dim >= 64 &&
+         2 * kSharpness * repeats * c.shape.scale() >= 128;
+}
+
 /// How many keys query i sees, from the definition: the sequences end together.
 std::size_t sees(const KernelShape& s, std::size_t i) {
   if (!s.causal) return s.seq_kv;
@@ -74,9 +80,6 @@ Verdict attention_selection(Context& context) {
       context, *subject,
       [&](const AttentionCase& c, const KernelInputs&,
           const AttentionVariant& variant) -> std::optional<CaseFailure> {
-        if (c.shape.seq_kv > (std::size_t{1} << kCodeBits) || c.shape.head_dim < 64) {
-          throw worker::JobError("selecting a key takes a head_dim of 64 or more");
-        }
         for (std::size_t turn = 0; turn < c.shape.seq_kv; ++turn) {
           const Posed p = pose(c, turn);
           RunResult result = run_subject(context, *subject, c, p.in, variant);
@@ -89,7 +92,9 @@ Verdict attention_selection(Context& context) {
           digest.bytes(result.out.data(), result.out.size() * sizeof(float));
         }
         return std::nullopt;
-      });
+      },
+      {codes_apart,
+       "selecting a key takes a head_dim of 64 or more, and scores that the scale leaves apart"});
   context.result(digest.finish());
   return verdict;
 }

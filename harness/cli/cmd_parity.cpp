@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -137,6 +138,19 @@ ExitCode write_record(const std::string& path, const Value& record, ExitCode sta
   return ExitCode::no_verdict;
 }
 
+/// A folder that is not there is found before the measurement, not after it.
+std::optional<ParityError> no_folder_for(const std::string& output) {
+  const std::filesystem::path path = output, folder = path.parent_path();
+  std::error_code error;
+  const auto bad = [&](const std::string& why) {
+    return ParityError{ExitCode::usage, "bad-option", fmt::format("-o {}: {}", output, why)};
+  };
+  if (output.empty()) return std::nullopt;
+  if (std::filesystem::is_directory(path, error)) return bad("that is a folder; name a file in it");
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return std::nullopt;
+  return bad(fmt::format("there is no folder {}; make it first", folder.string()));
+}
+
 int refused(const Arguments& a, const std::optional<ParityRequest>& request,
             const ParityError& error) {
   fmt::print(stderr, "refute: {}\n", error.message);
@@ -165,6 +179,10 @@ int run_command(Arguments a, const std::optional<ParityError>& contradiction) {
     return static_cast<int>(ExitCode::usage);
   }
   a.json = a.json || a.format == "json";
+  if (const auto error = no_folder_for(a.output)) {
+    a.output.clear();
+    return refused(a, std::nullopt, *error);
+  }
   if (contradiction) return refused(a, std::nullopt, *contradiction);
   const auto request = request_of(a);
   if (!request) return refused(a, std::nullopt, request.error());
@@ -173,7 +191,8 @@ int run_command(Arguments a, const std::optional<ParityError>& contradiction) {
   warn(report->plan);
   const Value record = parity_value(*report);
   print(a.json ? json::dump_pretty(record) : render_parity(*report));
-  return static_cast<int>(write_record(a.output, record, ExitCode::ok));
+  return static_cast<int>(write_record(
+      a.output, record, expected_refused(*report) ? ExitCode::findings : ExitCode::ok));
 }
 
 /// CLI11 reads -1, and whatever is too large, as the largest unsigned number.

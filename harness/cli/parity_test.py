@@ -168,7 +168,11 @@ class Requests(unittest.TestCase):
             self.assertEqual(code, 0)
             self.assertIn("max_abs_diff", out)
             self.assertEqual(json.loads(path.read_text())["schema"], "refute-parity-1")
-            self.assertEqual(run("-o", folder + "/none/r.json")[0], 3)
+            # Before the measurement: nothing is printed of it.
+            for place, words in (("/none/r.json", "there is no folder"), ("", "that is a folder")):
+                code, out, err = run("-o", folder + place)
+                self.assertEqual((code, out), (2, ""))
+                self.assertIn(words, err)
 
     def test_bad_options(self):
         for args in (["--seq-q", "0"], ["--seq-q", "-1"], ["--heads", "6", "--kv-heads", "4"], ["--scale", "nan"],
@@ -214,18 +218,23 @@ class Fixtures(unittest.TestCase):
         self.assertEqual(r["expected"]["verdict"], "accepted")
         out[100] += 0.01
         self.tensors["out"] = ("F32", [1, 2, 3, 64], f32s(out))
-        r = record("--fixture", safetensors(self.path, self.tensors))
+        r = record("--fixture", safetensors(self.path, self.tensors), status=1)
         self.assertEqual(r["expected"]["verdict"], "refused")
+        linted = subprocess.run([REFUTE, "lint-observation", "-"], input=json.dumps(r), text=True, capture_output=True,
+                                check=False)
+        self.assertEqual(linted.returncode, 1)
+        self.assertIn("expected_refused_itself", linted.stdout)
         self.assertEqual(r["calibrated"]["verdict"], "accepted")
         self.assertEqual(r["expected"]["max_abs_diff_at"], {"batch": 0, "head": 0, "row": 1, "column": 36})
         self.assertEqual((r["expected"]["decided_by"], r["expected"]["decided_at"]),
                          ("C3", {"batch": 0, "head": 0, "row": 1, "column": 36}))
         self.assertGreater(r["expected"]["ratio"], 1)
-        _, text, _ = run("--fixture", str(self.path))
-        self.assertIn("itself refused by C3 at batch 0, head 0, row 1, column 36: ", text)
+        code, text, _ = run("--fixture", str(self.path))
+        self.assertEqual(code, 1)
+        self.assertRegex(text, r"\AREFUSED +the fixture's out, by C3 at batch 0, head 0, row 1, column 36: ")
         out[200] = math.nan
         self.tensors["out"] = ("F32", [1, 2, 3, 64], f32s(out))
-        r = record("--fixture", safetensors(self.path, self.tensors))
+        r = record("--fixture", safetensors(self.path, self.tensors), status=1)
         self.assertEqual((r["expected"]["verdict"], r["expected"]["first_non_finite"]), ("refused", 200))
         _, text, _ = run("--fixture", str(self.path))
         self.assertIn("the first that is not finite is element 200 (batch 0, head 1, row 0, column 8)", text)

@@ -23,12 +23,16 @@ constexpr std::size_t kLeastToFit = 32;
 constexpr std::size_t kOtherTiles[] = {64, 128, 32, 16};
 /// Scores that are off by less than that are not told from rounding by a fit.
 constexpr double kLeastScoreFactor = 1e-3;
-/// No more than so many names are told: a case that this many faults explain tells nothing.
-constexpr std::size_t kMostNames = 8;
 /// A fault is tried on so many of the worst rows before all are computed, and has to explain most
 /// of their error.
 constexpr std::size_t kTriedRows = 6;
 constexpr double kMostLeftOfTried = 0.2;
+
+/// An f32 kernel's own arithmetic is the storage type, so there is no such fault.
+bool rounds_to_storage(const RowModel& m) {
+  return m.round_scores || m.round_weights || m.round_probabilities || m.round_rescale ||
+         m.round_sum || m.round_output || m.round_query;
+}
 
 /// A row as a kernel with the fault computes it; false where the fault cannot be.
 bool predict_row(const FaultObservation& o, const CommonFault& fault, std::size_t tile,
@@ -36,6 +40,7 @@ bool predict_row(const FaultObservation& o, const CommonFault& fault, std::size_
   const RowPlace place = place_of(o.problem, row);
   RowModel model = right_model(o.problem, place, tile);
   if (!fault.model(o.problem, place, model)) return false;
+  if (o.format == metrics::Format::f32 && rounds_to_storage(model)) return false;
   compute_row(o, row, place, model, out);
   return true;
 }
@@ -114,6 +119,15 @@ double best_factor(const FaultObservation& o) {
     norm += o.exact[i] * o.exact[i];
   }
   return norm > 0 ? dot / norm : 1;
+}
+
+/// With as many digits as tell it from 1; nothing where nine do not: it is 1 then.
+std::optional<std::string> factor_text(double factor) {
+  for (int digits = 4; digits <= 9; ++digits) {
+    std::string text = fmt::format("{:.{}g}", factor, digits);
+    if (text != "1") return text;
+  }
+  return std::nullopt;
 }
 
 /// A row as a kernel computes it whose scores are `factor` times too large.
@@ -276,12 +290,14 @@ class Naming {
   /// Faults with a number of their own, taken from the worst observation and tried on all.
   void fit() {
     const double c = best_factor(*worst_);
-    add("output_times_factor", fmt::format("the output is multiplied by {:.4g}", c),
-        FaultRounding::nearest, [c](const FaultObservation& o) {
-          std::vector<double> out = o.exact;
-          for (double& x : out) x *= c;
-          return std::optional(std::move(out));
-        });
+    if (const auto text = factor_text(c)) {
+      add("output_times_factor", "the output is multiplied by " + *text, FaultRounding::nearest,
+          [c](const FaultObservation& o) {
+            std::vector<double> out = o.exact;
+            for (double& x : out) x *= c;
+            return std::optional(std::move(out));
+          });
+    }
     fit_scores();
     const auto key = suspected_key(*worst_);
     if (!key) return;
@@ -368,12 +384,14 @@ std::vector<FaultName> name_fault(std::span<const FaultObservation> observations
     names = Naming(finite, size).run(false);
     for (FaultName& name : names) name.sentence += fmt::format(", with tiles of {} keys", size);
   }
-  if (names.size() > kMostNames) return {};
   return names.empty() ? misplaced(finite) : names;
 }
 
 std::string sentence(std::span<const FaultName> names) {
   if (names.empty()) return "no common fault explains it";
+  if (names.size() > kMostFaultNames) {
+    return fmt::format("{} common faults explain it alike, so none is named", names.size());
+  }
   std::string text = names.size() > 1 ? "either " : "";
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (i > 0) text += ", or ";

@@ -86,7 +86,11 @@ struct FaultName {
 /// wrong or no common fault explains it.
 std::vector<FaultName> name_fault(std::span<const FaultObservation> observations, std::size_t tile);
 
-/// "the last key is left out (99.98 % of the error)", "either … or …", or that none explains it.
+/// More names than that say nothing.
+inline constexpr std::size_t kMostFaultNames = 3;
+
+/// "drops_last_key: the last key is left out (99.98 % of the error)", "either … or …", or that none
+/// explains it, or too many do.
 std::string sentence(std::span<const FaultName> names);
 
 }  // namespace refute::instruments

@@ -64,6 +64,7 @@ enum class ObservationOutcome : std::uint8_t {
   same_code,
   flash2_did_not_run,
   single_key_tile,
+  expected_refused_itself,
   within_given_limits,
   // provenance
   flash2_named,

@@ -39,6 +39,8 @@ constexpr std::array<OutcomeRow, kCount> kRows = {
     ROW(same_code, declined, "both sides are the same code, so that they agree says nothing"),
     ROW(flash2_did_not_run, declined, "the figures are of another kernel than flash2"),
     ROW(single_key_tile, declined, "one tile of keys proves nothing about an online softmax"),
+    ROW(expected_refused_itself, violated,
+        "the output given with the inputs is refused by the calibrated rule"),
     ROW(within_given_limits, holds, "both figures are within limits other than the published gate"),
 
     ROW(flash2_named, holds, "flash2 ran, and its kernel_source names it"),

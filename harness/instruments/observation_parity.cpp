@@ -53,6 +53,9 @@ std::optional<ObservationOutcome> weakness(const Value& body) {
   const bool failed =
       given(body, "exit_code") && !(status.state == State::number && status.value == 0);
   if (failed || given(body, "error")) return figures_beside_error;
+  const Value* expected = body.find("expected");
+  const std::string* verdict = expected == nullptr ? nullptr : text_field(*expected, "verdict");
+  if (verdict != nullptr && *verdict == "refused") return expected_refused_itself;
   const Value* same = body.find("same_code");
   if (same != nullptr && same->as_bool() != nullptr && *same->as_bool()) return same_code;
   const std::string* impl = text_field(body, "attn_impl");

@@ -64,6 +64,11 @@ const Case kCases[] = {
     {parity, R"({"max_abs_diff":0,"cosine_sim":1,"attn_impl":"naive"})", flash2_did_not_run},
     {parity, R"({"max_abs_diff":0,"cosine_sim":1,"fallback":"no-gpu"})", flash2_did_not_run},
     {parity, R"({"max_abs_diff":0,"cosine_sim":1,"regime":{"key_tiles":1}})", single_key_tile},
+    {parity,
+     R"({"max_abs_diff":0,"cosine_sim":1,"expected":{"verdict":"refused"},"same_code":true})",
+     expected_refused_itself},
+    {parity, R"({"max_abs_diff":0,"cosine_sim":1,"expected":{"verdict":"accepted"}})",
+     within_tolerance},
 
     {provenance, FLASH2 "\"refute:flash2@" HEX "\"}", flash2_named},
     {provenance, FLASH2 "\"hf-kernels-community:flash-attn2@" HEX "\",\"fallback\":null}",

@@ -194,6 +194,10 @@ ParityReport judge_parity(const ParityPlan& plan, const ParityInputs& inputs,
 /// publisher:kernel@id of flash2 as built here; harness/tools/kernel_source.py says of what.
 std::string_view flash2_source();
 
+/// The fixture brings an output of its own, and the calibrated rule refuses it: a finding, whatever
+/// is said of the kernel that ran here.
+bool expected_refused(const ParityReport& report);
+
 Value parity_value(const ParityReport& report);
 std::string render_parity(const ParityReport& report);
 /// The record of a request that was refused: `error` is the code. Without a request, the command

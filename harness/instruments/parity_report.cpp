@@ -212,17 +212,21 @@ std::string calibrated_text(const kernels::AttentionShape& s, const Calibrated& 
   return text;
 }
 
-/// The fixture's own output: how far away, and whether, why and where it is itself refused.
+/// The fixture's own output: how far away, and what the calibrated rule says of it.
 std::string expected_text(const ParityReport& r) {
   const ExpectedOutput& e = *r.expected;
-  std::string text = fmt::format("expected out   max_abs_diff {}, cosine_sim {}; itself {}",
-                                 figure(e.difference.max_abs), figure(e.difference.cosine),
-                                 word(e.verdict.acceptance));
-  if (e.verdict.acceptance == Acceptance::refused) {
-    text += fmt::format(" by {}{}", e.verdict.part, place_text(r.plan.call.shape, e.verdict));
-    if (e.verdict.part == std::string_view("C3")) {
-      text += fmt::format(": {:.9g}, exactly {:.9g}", e.got, e.exact);
-    }
+  return fmt::format("expected out   {}; max_abs_diff {}, cosine_sim {}\n",
+                     word(e.verdict.acceptance), figure(e.difference.max_abs),
+                     figure(e.difference.cosine));
+}
+
+/// Why and where the fixture's own output is refused: what everything else is read after.
+std::string refused_text(const ParityReport& r) {
+  const ExpectedOutput& e = *r.expected;
+  std::string text = fmt::format("REFUSED        the fixture's out, by {}{}", e.verdict.part,
+                                 place_text(r.plan.call.shape, e.verdict));
+  if (e.verdict.part == std::string_view("C3")) {
+    text += fmt::format(": {:.9g}, exactly {:.9g}", e.got, e.exact);
   }
   if (e.first_non_finite) {
     const ParityPlace p = place_of(r.plan.call.shape, *e.first_non_finite);
@@ -257,8 +261,12 @@ std::string heading(const ParityReport& r) {
 
 }  // namespace
 
+bool expected_refused(const ParityReport& r) {
+  return r.expected && r.expected->verdict.acceptance == Acceptance::refused;
+}
+
 std::string render_parity(const ParityReport& r) {
-  std::string text = heading(r);
+  std::string text = (expected_refused(r) ? refused_text(r) : "") + heading(r);
   text += fmt::format("max_abs_diff   {}\ncosine_sim     {}\n", figure(r.difference.max_abs),
                       figure(r.difference.cosine));
   if (r.expected) text += expected_text(r);

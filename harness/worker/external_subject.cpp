@@ -25,6 +25,7 @@ namespace refute::worker {
 namespace {
 
 constexpr std::size_t kMaxAnswerLine = 1u << 16;
+constexpr std::size_t kMaxReason = 200;
 // Of the job's time: later the job would be stopped before it can say what it waits for.
 constexpr double kWarnAfter = 0.75;
 
@@ -65,6 +66,16 @@ pid_t spawn(const std::string& path, const Pipe& in, const Pipe& out) {
   if (error != 0)
     throw SubjectFailure(fmt::format("`{}` cannot be started: {}", path, std::strerror(error)));
   return pid;
+}
+
+/// The server's `why`, in one line that can be printed; what it is asked is in the record anyway.
+std::string reason_of(const Value& answer) {
+  const Value* why = answer.find("why");
+  if (why == nullptr || !why->is_string() || why->as_string()->empty()) return "no reason given";
+  std::string text = why->as_string()->substr(0, kMaxReason);
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return text;
 }
 
 }  // namespace
@@ -203,6 +214,7 @@ std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(
   if (!answer) fail("answered with something else than JSON: " + answer.error().what);
   if (const Value* error = answer->find("error")) {
     const std::string text = error->is_string() ? *error->as_string() : "an error that is no text";
+    if (text == "not_served") throw SubjectDeclined(DeclineReason::not_served, reason_of(*answer));
     if (text != "non_finite") fail("reported: " + text.substr(0, 500));
     const Value* index = answer->find("index");
     const auto at = index ? unsigned_from(*index) : std::nullopt;

@@ -32,8 +32,8 @@ class ExternalSubject {
   ExternalSubject& operator=(const ExternalSubject&) = delete;
 
   /// Sends one request and its bytes, and reads exactly `answer_size` bytes, or a refusal.
-  /// `request` is a map without its "bytes", which is added here. A refusal other than "non_finite"
-  /// throws as well.
+  /// `request` is a map without its "bytes", which is added here. {"error": "not_served"} throws
+  /// SubjectDeclined with the server's `why`; another refusal than "non_finite" throws as well.
   std::variant<std::vector<std::byte>, RefusedInput> ask(Value request,
                                                          std::span<const std::byte> bytes,
                                                          std::size_t answer_size);

@@ -106,6 +106,30 @@ TEST_CASE("What a server does wrong becomes a sentence") {
   CHECK(says(failure("#!/bin/sh\nyes | tr -d '\\n'\n"), "line that does not end"));
 }
 
+TEST_CASE("A server may say that it does not serve a question, and is asked on") {
+  const Server server(R"(#!/bin/sh
+read line
+printf '{"error": "not_served", "why": "head_dim\\n128"}\n'
+read line
+echo '{"error": "not_served"}'
+read line
+echo '{"bytes": 0}'
+exec sed d
+)");
+  ExternalSubject subject(server.path(), 5);
+  const auto why = [&] {
+    try {
+      return "answered " + ask(subject, "", 0);
+    } catch (const SubjectDeclined& declined) {
+      CHECK(declined.reason == DeclineReason::not_served);
+      return std::string(declined.what());
+    }
+  };
+  CHECK(why() == "head_dim 128");
+  CHECK(why() == "no reason given");
+  CHECK(why() == "answered ");
+}
+
 TEST_CASE("A silent server is not waited for") {
   CHECK(says(failure("#!/bin/sh\nexec sleep 30\n", 0.3), "no answer within 0.3 s"));
 }

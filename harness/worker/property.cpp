@@ -28,14 +28,16 @@ struct Counter : rc::detail::TestListener {
 };
 
 /// Runs the check, remembers the latest failure (after shrinking: the least one), and keeps
-/// exceptions away from RapidCheck, which would take a mistake of ours for a counterexample.
+/// exceptions away from RapidCheck, which would take a mistake of ours for a counterexample. A
+/// subject that does not serve a smaller case, or dies of it, has failed the case before all the
+/// same.
 class Runner {
  public:
   explicit Runner(const CaseCheck& check) : check_(check) {}
 
   rc::detail::CaseResult run(const TensorCase& c) {
     using Type = rc::detail::CaseResult::Type;
-    if (thrown_) return Type::Success;  // let it come to its end; the exception is what counts
+    if (thrown_ || ended_) return Type::Success;  // let it come to its end
     try {
       expand(c, values_);
       ++runs_;
@@ -44,10 +46,14 @@ class Runner {
       if (std::holds_alternative<CaseDiscarded>(result)) return ++discards_, Type::Discard;
       failure_ = {c, std::get<CaseFailed>(result), values_[offender_of(result)]};
       return Type::Failure;
+    } catch (const SubjectDeclined&) {
+      if (!failure_) thrown_ = std::current_exception();
+    } catch (const SubjectFailure&) {
+      failure_ ? void(ended_ = true) : void(thrown_ = std::current_exception());
     } catch (...) {
       thrown_ = std::current_exception();
-      return Type::Success;
     }
+    return Type::Success;
   }
 
   struct Failure {
@@ -73,6 +79,7 @@ class Runner {
   std::vector<float> values_;
   std::optional<Failure> failure_;
   std::exception_ptr thrown_;
+  bool ended_ = false;  ///< nothing can be made smaller any more
   std::uint64_t runs_ = 0, discards_ = 0;
 };
 

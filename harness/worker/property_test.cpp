@@ -187,6 +187,27 @@ TEST_CASE("An exception is not taken for a counterexample") {
   CHECK_THROWS_AS(check_property(context, 10, small_space(), check), SubjectFailure);
 }
 
+TEST_CASE("A subject that gives up on a smaller case has failed the larger one") {
+  for (const bool dies : {false, true}) {
+    Context context(job_with_seed(8));
+    bool refuted = false;
+    int given_up = 0;
+    const auto check = [&](const TensorCase& c, std::span<const float>) -> CaseResult {
+      if (c.size() >= 6) return refuted = true, at(0);
+      if (!refuted) return CasePassed{};
+      ++given_up;
+      if (dies) throw SubjectFailure("died");
+      throw SubjectDeclined(DeclineReason::not_served, "small tensors");
+    };
+    const Verdict v = check_property(context, 200, small_space(), check);
+    const auto least = tensor_case_from(refutation(v).counterexample);
+    REQUIRE(least);
+    CHECK(least->size() >= 6);
+    CHECK(given_up > 0);
+    if (dies) CHECK(given_up == 1);  // nobody is left to ask
+  }
+}
+
 TEST_CASE("The negated arm refutes what holds") {
   Job job = job_with_seed(9);
   job.arm = Arm::negated;

@@ -54,15 +54,16 @@ class Progress {
     }
   }
 
-  void failed(std::exception_ptr why) {
+  /// An exception in the chunk from `first` on. The first in order counts, not in time.
+  void failed(std::uint64_t first, std::exception_ptr why) {
     const std::lock_guard lock(mutex_);
-    if (!why_) why_ = std::move(why);
+    if (!why_ || first < failed_at_) why_ = std::move(why), failed_at_ = first;
     stopped_ = true;
   }
 
   SweepResult result() {
-    if (why_) std::rethrow_exception(why_);
     const std::uint64_t smallest = smallest_.load();
+    if (why_ && failed_at_ <= smallest) std::rethrow_exception(why_);
     if (smallest == kNone) return {std::nullopt, checked_.load()};
     return {smallest,
             plan_.before(smallest) + 1};  // what other threads did beyond it depends on chance
@@ -74,17 +75,20 @@ class Progress {
   std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   std::exception_ptr why_;
+  std::uint64_t failed_at_ = 0;
 };
 
 void work(Progress& progress, const MakeChecker& make_checker) {
+  std::uint64_t at = 0;
   try {
     const ChunkCheck check = make_checker();
     while (const auto chunk = progress.take()) {
+      at = chunk->first;
       if (const auto offender = check(chunk->first, chunk->second)) progress.offends(*offender);
       progress.done(chunk->second);
     }
   } catch (...) {
-    progress.failed(std::current_exception());
+    progress.failed(at, std::current_exception());
   }
 }
 

@@ -28,7 +28,8 @@ using MakeChecker = std::function<ChunkCheck()>;
 
 /// Goes through [begin, end) chunk by chunk on `threads` threads, each with a checker of its own.
 /// After a mismatch no later chunk is started, while earlier ones are finished: that makes the
-/// least offender certain. An exception in a checker stops the sweep and is thrown again here.
+/// least offender certain. An exception in a checker stops the sweep and is thrown again here,
+/// unless a mismatch comes before it in order.
 SweepResult sweep(std::uint64_t begin, std::uint64_t end, unsigned threads,
                   const MakeChecker& make_checker, std::size_t chunk = kSweepChunk);
 

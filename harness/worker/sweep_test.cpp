@@ -81,3 +81,22 @@ TEST_CASE("A checker's exception comes out") {
   };
   CHECK_THROWS_AS(sweep(0, 10000, 3, throwing, 64), std::runtime_error);
 }
+
+TEST_CASE("What comes first in order counts, an offender or an exception") {
+  for (const auto& [offender, gone] : {std::pair{640, 704}, {704, 640}}) {
+    const auto check = [offender = offender, gone = gone]() -> ChunkCheck {
+      return [=](std::uint64_t first, std::size_t) -> std::optional<std::uint64_t> {
+        if (first == static_cast<std::uint64_t>(gone)) throw std::runtime_error("gone");
+        if (first == static_cast<std::uint64_t>(offender)) return first;
+        return std::nullopt;
+      };
+    };
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      if (gone < offender) {
+        CHECK_THROWS_AS(sweep(0, 10000, 4, check, 64), std::runtime_error);
+      } else {
+        CHECK(sweep(0, 10000, 4, check, 64).smallest == 640);
+      }
+    }
+  }
+}
