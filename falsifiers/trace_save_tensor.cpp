@@ -3,6 +3,7 @@
 
 #include "falsifiers/falsify_trace_save_tensor_build.hpp"
 #include "falsifiers/trace_save_tensor/checks.hpp"
+#include "falsifiers/trace_save_tensor/parameters.hpp"
 #include "harness/worker/protocol.hpp"
 
 namespace {
@@ -171,5 +172,6 @@ constexpr Row kRows[] = {
 
 int main(int argc, char** argv) {
   return refute::worker::protocol_main(
-      argc, argv, {"falsify_trace_save_tensor", "APR-TRACE-SAVE", kRows, kBuildInfo});
+      argc, argv,
+      {"falsify_trace_save_tensor", "APR-TRACE-SAVE", kRows, kBuildInfo, kTraceParameters});
 }

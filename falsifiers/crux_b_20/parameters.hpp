@@ -18,6 +18,7 @@ inline constexpr worker::ParameterRule kDiffParameters[] = {
     worker::count_up_to("cuts", 10000),
     worker::words_of("dtypes", {"F32", "F16", "BF16"}),
     worker::count_up_to("exit_status", 255),
+    worker::real_within("factor", 0, 1e30),
     {"factors", worker::ParameterKind::reals, 0, 1000},
     worker::words_of("families", worker::Words::of(worker::kFamilies)),
     worker::words_of("formats", kDiffFormats),

@@ -78,9 +78,10 @@ std::optional<Refusal> refuse_mix(const Arguments& a) {
 }
 
 Result<DecoderModel, Refusal> open_model(const Arguments& a, const std::string& path) {
-  auto model = DecoderModel::open(
-      path,
-      {.resident_bytes = static_cast<std::size_t>(a.memory_mib) << 20, .threads = a.threads()});
+  auto model =
+      DecoderModel::open(path, {.resident_bytes = static_cast<std::size_t>(a.memory_mib) << 20,
+                                .threads = a.threads(),
+                                .config_of = a.original});
   if (!model) return Refusal{ExitCode::usage, "bad-model", model.error()};
   return *std::move(model);
 }

@@ -127,7 +127,12 @@ bool describes_itself(const tensor::ModelFile& file) {
          find(file.metadata(), "general.architecture") != nullptr;
 }
 
-std::optional<Error> read_config(DecoderLayout& l) {
+std::string config_beside(const std::string& model) {
+  const fs::path folder = fs::is_directory(model) ? fs::path(model) : fs::path(model).parent_path();
+  return (folder / "config.json").string();
+}
+
+std::optional<Error> read_config(DecoderLayout& l, const std::string& config_of) {
   const std::string& path = l.file.path();
   if (describes_itself(l.file)) {
     l.naming = Naming::gguf;
@@ -137,8 +142,8 @@ std::optional<Error> read_config(DecoderLayout& l) {
     complete_from_tensors(l);
     return std::nullopt;
   }
-  const fs::path folder = fs::is_directory(path) ? fs::path(path) : fs::path(path).parent_path();
-  l.config_path = (folder / "config.json").string();
+  l.config_path = config_beside(path);
+  if (!config_of.empty() && !fs::exists(l.config_path)) l.config_path = config_beside(config_of);
   auto config = read_hf_config(l.config_path);
   if (!config) return config.take_error();
   l.config = *std::move(config);
@@ -163,11 +168,11 @@ std::vector<std::string> DecoderLayout::all_files() const {
   return files;
 }
 
-Result<DecoderLayout> lay_out_decoder(const std::string& path) {
+Result<DecoderLayout> lay_out_decoder(const std::string& path, const std::string& config_of) {
   auto file = tensor::ModelFile::open(path);
   if (!file) return file.take_error();
   DecoderLayout layout{.file = *std::move(file), .config = {}, .config_path = {}, .layers = {}};
-  if (auto error = read_config(layout)) return *error;
+  if (auto error = read_config(layout, config_of)) return *error;
   Finder finder(layout);
   check_dimensions(layout.config, finder);
   if (!finder.error) find_weights(layout, finder);

@@ -30,6 +30,8 @@ struct DecoderLayout {
   std::vector<std::string> all_files() const;            ///< that decide what it computes
 };
 
-Result<DecoderLayout> lay_out_decoder(const std::string& path);
+/// `config_of` is a model whose config.json speaks for this one where there is none beside it; may
+/// be empty.
+Result<DecoderLayout> lay_out_decoder(const std::string& path, const std::string& config_of = "");
 
 }  // namespace refute::forward

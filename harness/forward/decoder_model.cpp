@@ -74,7 +74,7 @@ Result<LayerWeights> load_layer(const DecoderLayout& layout, std::uint32_t index
 }  // namespace
 
 Result<DecoderModel> DecoderModel::open(const std::string& path, const DecoderOptions& options) {
-  auto layout = lay_out_decoder(path);
+  auto layout = lay_out_decoder(path, options.config_of);
   if (!layout) return layout.take_error();
   auto state = std::make_unique<State>(State{.path = path,
                                              .layout = *std::move(layout),

@@ -41,6 +41,9 @@ struct DecoderOptions {
   /// dequantised layer by layer, each time anew.
   std::size_t resident_bytes = std::size_t{8} << 30;
   unsigned threads = 1;
+  /// A model whose config.json serves where none is beside this one: that of a quantised file is
+  /// its original's. Empty: none.
+  std::string config_of{};
 };
 
 class DecoderModel {

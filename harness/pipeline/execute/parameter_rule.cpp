@@ -19,7 +19,7 @@ using Problem = std::optional<ParameterProblem>;
 constexpr std::array<std::string_view, 8> kKinds = {"count", "counts",       "real", "reals",
                                                     "band",  "real_or_band", "word", "words"};
 // A word is a name or a shape. std::regex recurses once per character, so its input is bounded.
-constexpr std::size_t kMostWord = 200;
+constexpr std::size_t kMostWord = 2000;
 
 std::optional<double> number(const Value& value) {
   if (const auto* i = value.as_int()) return static_cast<double>(*i);
@@ -65,7 +65,7 @@ Problem word_problem(const Value& value, const ParameterRule& rule) {
     return ParameterProblem{fmt::format("`{}` is none of its words", *given),
                             words_help(*given, rule)};
   if (rule.pattern && (given->size() > kMostWord || !std::regex_match(*given, *rule.pattern)))
-    return ParameterProblem{fmt::format("`{}` is malformed", given->substr(0, kMostWord)), example};
+    return ParameterProblem{fmt::format("`{}` is malformed", given->substr(0, 200)), example};
   return std::nullopt;
 }
 
@@ -100,7 +100,7 @@ Problem list_problem(const Value& value, const ParameterRule& rule) {
       return problem;
     }
     const auto here = list->begin() + static_cast<std::ptrdiff_t>(i);
-    if (std::find(list->begin(), here, item) != here)
+    if (rule.kind == Kind::words && std::find(list->begin(), here, item) != here)
       return ParameterProblem{fmt::format("{} stands there twice", json::dump(item)),
                               "name it once", i};
   }

@@ -46,6 +46,7 @@ TEST_CASE("A word that the falsifier does not know is refused with the one that 
 TEST_CASE("A list that is empty or is none would run nothing") {
   CHECK(problem(kFormats, "[]").find("nothing would be run") != std::string::npos);
   CHECK(problem(kFormats, R"("e4m3")") == "\"e4m3\" is no list; write [\"e4m3\"]");
+  CHECK(problem(R"({"kind": "counts"})", "[17, 10, 17]") == "");
   CHECK(problem(R"({"kind": "counts"})", "[1, 2.5]") ==
         "2.5 is no whole number; write a whole number");
 }
