@@ -96,9 +96,25 @@ struct Fit {
   }
 };
 
+constexpr double kLeast = 0.75, kMost = 4.0 / 3;
+
+/// Where the zero stands: each value leaves an interval of scales.
+bool one_scale_fits(const Fit& fit) {
+  double from = kLeast, to = kMost;
+  for (std::size_t i = 0; i < fit.x.size(); ++i) {
+    const double x = fit.x[i];
+    const Cell& cell = fit.cells[i];
+    if (x == 0 && !(cell.low <= 0 && cell.high >= 0)) return false;
+    if (x == 0) continue;
+    from = std::max(from, (x > 0 ? cell.low : cell.high) / x);
+    to = std::min(to, (x > 0 ? cell.high : cell.low) / x);
+  }
+  return from <= to;
+}
+
 /// Convex: thirds of the interval close in on the least miss.
-bool fits(const Fit& fit) {
-  double from = 0.75, to = 4.0 / 3;
+bool scale_and_zero_fit(const Fit& fit) {
+  double from = kLeast, to = kMost;
   for (int i = 0; i < 48; ++i) {
     const double a = from + (to - from) / 3, b = to - (to - from) / 3;
     const double at_a = fit.miss(a), at_b = fit.miss(b);
@@ -162,7 +178,7 @@ bool one_scale_explains(GgmlFormat format, const std::uint8_t* block, Values x, 
     fit.cells[i].low -= zero;
     fit.cells[i].high -= zero;
   }
-  return fits(fit);
+  return fit.shift == 0 ? one_scale_fits(fit) : scale_and_zero_fit(fit);
 }
 
 }  // namespace refute::instruments
