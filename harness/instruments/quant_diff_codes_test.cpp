@@ -374,4 +374,25 @@ TEST_CASE("either side of a tie is right") {
   CHECK(row.findings[0].message.find("block 9, element 7") != std::string::npos);
 }
 
+TEST_CASE("values of one size are as near as powers of two allow, and a wrong scale is not") {
+  for (const float size : {0.02f, 0.03f, 0.0156f, 0.99f}) {
+    INFO(size);
+    Floats x = gaussian(4096, 27);
+    for (float& v : x) v = std::copysign(size, v);
+    Model m = quantised(GgmlFormat::mxfp4, x);
+    const DiffRow row = judged(m);
+    INFO((row.findings.empty() ? "" : row.findings[0].message));
+    CHECK(row.findings.empty());
+    const bool off = std::fabs(row.norm_ratio.value() - 1) > row.band->high;
+    CHECK(notes_say(row, "powers of two") == off);
+    for (const int exponents : {-1, 1, 2}) {
+      INFO(exponents);
+      Model wrong = quantised(GgmlFormat::mxfp4, x);
+      for (std::size_t b = 0; b < wrong.stored.size(); b += 17)
+        wrong.stored[b] = static_cast<std::uint8_t>(wrong.stored[b] + exponents);
+      CHECK_FALSE(judged(wrong).findings.empty());
+    }
+  }
+}
+
 }  // namespace refute::instruments

@@ -192,6 +192,15 @@ bool is_fp8_without_scales(const TensorPair& pair) {
   return dtype && (*dtype == tensor::DType::f8_e4m3 || *dtype == tensor::DType::f8_e5m2);
 }
 
+/// Values of one size that lie between two levels are all too large, or all too small, where no
+/// scale but a power of two can be chosen. A wrong scale has codes that are not the nearest, or
+/// clips by more than the bound.
+bool as_near_as_scales_allow(const DiffRow& row, const TensorPair& pair) {
+  const auto* format = pair.other ? std::get_if<kernels::GgmlFormat>(&pair.other->type) : nullptr;
+  return format && *format == kernels::GgmlFormat::mxfp4 && row.codes.blocks != 0 &&
+         row.codes.not_nearest == 0 && row.codes.over_bound == 0;
+}
+
 /// The triangle inequality: a norm cannot be further off than the whole error. A healthy error is
 /// nearly orthogonal to the values, and leaves the norm alone.
 void find_scale(DiffRow& row, const TensorPair& pair) {
@@ -201,6 +210,10 @@ void find_scale(DiffRow& row, const TensorPair& pair) {
   if (off <= most) return;
   std::string text =
       fmt::format("the norm is {:.6g} times the reference's; ", row.norm_ratio.value());
+  if (as_near_as_scales_allow(row, pair)) {
+    row.notes.push_back(text + "scales are powers of two, and no value could be nearer");
+    return;
+  }
   text += row.band ? fmt::format("the whole error of {} is {:.3g}", row.qtype, most)
                    : fmt::format("no way to store it as {} does that", row.qtype);
   if (is_fp8_without_scales(pair)) text += "; it has no scale tensor beside it";
