@@ -308,11 +308,18 @@ bool shape_is_known(const ModelTensor& t) {
   return unknown == nullptr || !unknown->misfit;
 }
 
-DiffRow lone_row(const ModelTensor& t, Kind kind, std::string message) {
+DiffRow lone_row(const ModelTensor& t, Kind kind, std::optional<std::string_view> held) {
+  const bool missing = kind == Kind::missing;
   DiffRow row;
   row.tensor = t.name;
   row.numel = t.count;
-  add(row, kind, std::move(message));
+  if (held) {
+    row.verdict = DiffVerdict::none;
+    row.notes.push_back(
+        fmt::format("only {} has it: {}", missing ? "the reference" : "the other model", *held));
+  } else {
+    add(row, kind, missing ? "the other model does not have it" : "the reference does not have it");
+  }
   return row;
 }
 
@@ -323,15 +330,15 @@ DiffVerdict bucket(Metric cosine) {
   return cosine.at_least(0.99) ? DiffVerdict::yellow : DiffVerdict::red;
 }
 
-DiffRow missing_row(const ModelTensor& reference) {
-  DiffRow row = lone_row(reference, Kind::missing, "the other model does not have it");
+DiffRow missing_row(const ModelTensor& reference, std::optional<std::string_view> held) {
+  DiffRow row = lone_row(reference, Kind::missing, held);
   row.reference_type = to_string(reference.type);
   row.shape = reference.shape;
   return row;
 }
 
-DiffRow extra_row(const ModelTensor& other) {
-  DiffRow row = lone_row(other, Kind::extra, "the reference does not have it");
+DiffRow extra_row(const ModelTensor& other, std::optional<std::string_view> held) {
+  DiffRow row = lone_row(other, Kind::extra, held);
   row.qtype = to_string(other.type);
   row.other_shape = other.shape;
   return row;
