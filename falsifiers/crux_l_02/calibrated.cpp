@@ -62,6 +62,13 @@ std::string c3_words(const worker::Comparator& compare, const metrics::Criterion
                      right == exact ? "" : fmt::format("; without rounding it is {}", exact));
 }
 
+metrics::Growth growth_of(worker::Context& context) {
+  const std::string word = context.word("growth");
+  if (word == "random_walk") return metrics::Growth::random_walk;
+  if (word == "worst_case") return metrics::Growth::worst_case;
+  throw worker::JobError("`growth` is random_walk or worst_case, not `" + word + "`");
+}
+
 }  // namespace
 
 CalibratedRule calibrated_rule_of(worker::Context& context) {
@@ -79,6 +86,16 @@ CalibratedRule calibrated_rule_of(worker::Context& context) {
   sign.ruled = context.real("sign_ruled");
   sign.least = context.count("sign_least");
   return rule;
+}
+
+CalibratedRule truncating_rule_of(worker::Context& context) {
+  CalibratedRule rule = calibrated_rule_of(context);
+  rule.bound.growth = growth_of(context);
+  return rule;
+}
+
+bool truncates_sums(const CalibratedRule& rule) {
+  return rule.bound.growth == metrics::Growth::worst_case;
 }
 
 metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::KernelShape& s,
