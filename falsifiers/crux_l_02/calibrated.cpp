@@ -41,6 +41,11 @@ Interval interval_of(const metrics::Criterion& c) {
   return i;
 }
 
+/// A zero without its sign: neither rule tells the two apart.
+std::string number(double x) {
+  return fmt::format("{:.9g}", x + 0.0);
+}
+
 /// The first element that is not right, and what would be: a number or, where the bound lets
 /// several be, from which to which. Their distance from the exact result would be no bound that a
 /// reader could check, as the output's own rounding is in it.
@@ -50,10 +55,18 @@ std::string c3_words(const worker::Comparator& compare, const metrics::Criterion
   if (!m.index || *m.index >= got.size()) return "C3, " + m.sentence();
   const auto i = static_cast<std::size_t>(*m.index);
   const auto low = static_cast<float>(c.low()[i]), high = static_cast<float>(c.high()[i]);
-  return fmt::format(
-      "C3, element {}: got {} ({:.9g}), right is {}; exactly {:.9g}", i, worker::exact(got[i]),
-      got[i], low == high ? fmt::format("{:.9g}", low) : fmt::format("{:.9g} to {:.9g}", low, high),
-      c.data().reference[i]);
+  const std::string right = low == high ? number(low) : number(low) + " to " + number(high);
+  const std::string exact = number(c.data().reference[i]);
+  return fmt::format("C3, element {}: got {} ({:.9g}), right is {}{}", i, worker::exact(got[i]),
+                     got[i], right,
+                     right == exact ? "" : fmt::format("; without rounding it is {}", exact));
+}
+
+metrics::Growth growth_of(worker::Context& context) {
+  const std::string word = context.word("growth");
+  if (word == "random_walk") return metrics::Growth::random_walk;
+  if (word == "worst_case") return metrics::Growth::worst_case;
+  throw worker::JobError("`growth` is random_walk or worst_case, not `" + word + "`");
 }
 
 }  // namespace
@@ -73,6 +86,16 @@ CalibratedRule calibrated_rule_of(worker::Context& context) {
   sign.ruled = context.real("sign_ruled");
   sign.least = context.count("sign_least");
   return rule;
+}
+
+CalibratedRule truncating_rule_of(worker::Context& context) {
+  CalibratedRule rule = calibrated_rule_of(context);
+  rule.bound.growth = growth_of(context);
+  return rule;
+}
+
+bool truncates_sums(const CalibratedRule& rule) {
+  return rule.bound.growth == metrics::Growth::worst_case;
 }
 
 metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::KernelShape& s,

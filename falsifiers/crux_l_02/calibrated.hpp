@@ -15,6 +15,10 @@ namespace refute::falsifiers {
 /// The contract's lambda, exp_ulps, row_* and sign_*.
 using CalibratedRule = metrics::ContractParameters;
 CalibratedRule calibrated_rule_of(worker::Context& context);
+/// With sums that may be off as the contract's `growth` says: matrix units truncate.
+CalibratedRule truncating_rule_of(worker::Context& context);
+/// Whether it is such a rule.
+bool truncates_sums(const CalibratedRule& rule);
 
 /// What a kernel's output on these inputs is judged by, from the f64 oracle.
 metrics::Criterion criterion_of(const CalibratedRule& rule, const mutants::KernelShape& shape,

@@ -40,6 +40,7 @@ Verdict attention_shared_keys(worker::Context& context);
 
 /// Relations: values of one give one, scores may be shifted, values scaled, calls repeated.
 Verdict attention_sum_to_one(worker::Context& context);
+Verdict attention_sum_to_one_truncating(worker::Context& context);
 Verdict attention_shift(worker::Context& context);
 Verdict attention_values_scale(worker::Context& context);
 Verdict attention_determinism(worker::Context& context);

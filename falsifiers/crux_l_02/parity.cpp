@@ -6,7 +6,6 @@
 #include "falsifiers/crux_l_02/calibrated.hpp"
 #include "falsifiers/crux_l_02/checks.hpp"
 #include "falsifiers/crux_l_02/run_cases.hpp"
-#include "harness/worker/errors.hpp"
 
 namespace refute::falsifiers {
 
@@ -19,7 +18,7 @@ Verdict parity_by(Context& context, const CalibratedRule& rule) {
   const auto subject = attention_subject_of(context);
   auto variants = variants_of(context, *subject);
   for (AttentionVariant& v : variants) {
-    v.truncates_sums = rule.bound.growth == metrics::Growth::worst_case;
+    v.truncates_sums = truncates_sums(rule);
   }
   const auto cases = cases_of(context);
   double worst = 0;
@@ -48,13 +47,6 @@ Verdict parity_by(Context& context, const CalibratedRule& rule) {
   return verdict;
 }
 
-metrics::Growth growth_of(Context& context) {
-  const std::string word = context.word("growth");
-  if (word == "random_walk") return metrics::Growth::random_walk;
-  if (word == "worst_case") return metrics::Growth::worst_case;
-  throw worker::JobError("`growth` is random_walk or worst_case, not `" + word + "`");
-}
-
 }  // namespace
 
 Verdict attention_parity(Context& context) {
@@ -62,9 +54,7 @@ Verdict attention_parity(Context& context) {
 }
 
 Verdict attention_parity_truncating(Context& context) {
-  CalibratedRule rule = calibrated_rule_of(context);
-  rule.bound.growth = growth_of(context);
-  return parity_by(context, rule);
+  return parity_by(context, truncating_rule_of(context));
 }
 
 }  // namespace refute::falsifiers

@@ -54,15 +54,14 @@ void drop_subnormal(mutants::Storage storage, float factor, const std::vector<fl
   }
 }
 
-}  // namespace
-
-Verdict attention_sum_to_one(Context& context) {
+Verdict sum_to_one_by(Context& context, const CalibratedRule& rule) {
   context.agreement(Agreement::tolerance);
-  const CalibratedRule rule = calibrated_rule_of(context);
   const auto subject = attention_subject_of(context);
   return check_variants(context, *subject,
                         [&](const AttentionCase& c, const KernelInputs& in,
-                            const AttentionVariant& variant) -> std::optional<CaseFailure> {
+                            const AttentionVariant& given) -> std::optional<CaseFailure> {
+                          AttentionVariant variant = given;
+                          variant.truncates_sums = truncates_sums(rule);
                           KernelInputs ones = in;
                           std::ranges::fill(ones.c, 1.0f);
                           const auto criterion =
@@ -74,6 +73,16 @@ Verdict attention_sum_to_one(Context& context) {
                           }
                           return std::nullopt;
                         });
+}
+
+}  // namespace
+
+Verdict attention_sum_to_one(Context& context) {
+  return sum_to_one_by(context, calibrated_rule_of(context));
+}
+
+Verdict attention_sum_to_one_truncating(Context& context) {
+  return sum_to_one_by(context, truncating_rule_of(context));
 }
 
 Verdict attention_shift(Context& context) {

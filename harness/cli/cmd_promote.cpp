@@ -149,7 +149,8 @@ int promote(const PromoteWords& words) {
   const auto promotion = pipeline::plan_promotion(inputs->project->contracts, inputs->today,
                                                   committed->evidence, inputs->run->evidence);
   if (!promotion) return refuse({ExitCode::findings, promotion.error()});
-  if (promotion->records == 0) {
+  if (const auto refusal = only_takes(words, *promotion, *committed)) return refuse(*refusal);
+  if (promotion->records == 0 && promotion->dropped == 0) {
     return refuse(
         {ExitCode::nothing_selected,
          {fmt::format("nothing of the run is evidence: all {} of its records were declined, "
@@ -157,7 +158,6 @@ int promote(const PromoteWords& words) {
                       promotion->left_out),
           "`refute report` says which"}});
   }
-  if (const auto refusal = only_takes(words, *promotion, *committed)) return refuse(*refusal);
   if (auto error = pipeline::write_promotion(words.ledger.reports, *promotion)) {
     return refuse({ExitCode::no_verdict, *error});
   }

@@ -152,6 +152,22 @@ class Diff(unittest.TestCase):
         self.refute("diff", self.model, self.root / "other.safetensors", "--no-threshold", expect=1)
         self.assertEqual(len(moved), 3)
 
+    def test_what_holds_no_weights_is_a_note(self):
+        one = f32([], [0.1])
+        extra = {f"model.layers.{i}.mlp.up_proj.input_scale": one for i in range(4)}
+        extra["model.layers.0.self_attn.rotary_emb.inv_freq"] = f32([4], [1, 0.1, 0.01, 0.001])
+        other = self.write("static", dict(self.weights) | extra)
+        for pair in ((self.model, other), (other, self.model)):
+            rows = self.diff(*pair)
+            self.assertEqual({r["tensor"] for r in rows if r["rmse"] is None}, set(extra))
+            self.assertEqual({r["verdict"] for r in rows if r["rmse"] is None}, {"none"})
+            text = self.refute("diff", *pair).stdout
+            self.assertIn("input_scale and 3 more: only ", text)
+            self.assertIn("a scale of activations", text)
+        other = self.write("static", dict(self.weights) | {"model.layers.0.mlp.up_proj.weight_scale": one})
+        self.assertEqual(self.kinds(self.diff(self.model, other, expect=1)),
+                         {("model.layers.0.mlp.up_proj.weight_scale", "extra")})
+
     def test_nan_never_passes(self):
         values = normal(4096, 1)
         values[37] = float("nan")

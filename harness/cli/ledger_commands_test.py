@@ -176,6 +176,17 @@ class LedgerCommands(unittest.TestCase):
         path.write_text(CONTRACT.replace("Doubling an integer.", "Doubling, of an integer."))
         self.project("status", "--check")
 
+    def test_who_only_looks_leaves_no_store_behind(self):
+        # A fixture that is there is digested, and digests are worth remembering.
+        worker = self.root / "workers" / "falsify_toy"
+        worker.write_text(worker.read_text().replace('"fixtures": []', '"fixtures": ["ggml-golden"]'))
+        self.project("status")
+        self.project("status", "--check", expect=6)
+        self.project("promote", "--check", expect=6)
+        self.assertFalse((self.root / ".refute").exists())
+        self.project("run")
+        self.assertIn("ggml_golden", (self.root / ".refute" / "cache" / "file_digests.jsonl").read_text())
+
     def test_every_kind_of_damage_is_refused(self):
         self.run_and_promote()
         records = self.root / "reports" / "evidence" / "TOY-DOUBLE" / "FALSIFY-TOY-DOUBLE-001.jsonl"

@@ -1,5 +1,6 @@
 #include "harness/cli/ledger_inputs.hpp"
 
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -30,8 +31,11 @@ std::set<std::string> fixtures_wanted(const Project& project) {
   return wanted;
 }
 
+/// Who only looks leaves no store behind: digests are remembered where a run has made one.
 pipeline::Fixtures fixtures_of(const Project& project, const std::string& store) {
-  pipeline::LineCache cache(store + "/cache/file_digests.jsonl");
+  std::error_code ignored;
+  const bool there = std::filesystem::is_directory(store, ignored);
+  pipeline::LineCache cache(there ? store + "/cache/file_digests.jsonl" : "");
   pipeline::FileDigests digests(cache);
   return pipeline::find_fixtures(project.locations.fixtures_index, fixtures_wanted(project),
                                  digests);

@@ -274,8 +274,10 @@ class Quantize(Models):
         self.write("empty", b"")
         self.write("length", struct.pack("<Q", 1 << 63) + b"{}")
         self.write("text", b"no model at all, but long enough")
+        self.write("torch.pt", b"PK\3\4" + bytes(22) + struct.pack("<HH", 16, 0) + b"archive/data.pkl" + bytes(64))
         for name, said in (("pipe", "not a regular file"), ("empty", "is empty"), ("length", "9223372036854775808 bytes"),
-                           ("text", "header"), ("gone", "cannot open"), ("", "a folder without")):
+                           ("text", "header"), ("gone", "cannot open"), ("", "a folder without"),
+                           ("torch.pt", "is a PyTorch file")):
             with self.subTest(name):
                 done = refute("quantize", self.folder / name, "--format", "q4_0", "-o", self.folder / "out")
                 self.assertEqual(done.returncode, 2)

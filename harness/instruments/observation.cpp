@@ -51,18 +51,6 @@ ObservationFinding classify_section(const KindRow& row, const Value& section,
   return f;
 }
 
-std::string keys_of(const Value& body) {
-  constexpr std::size_t kShown = 8;
-  if (!body.is_map()) return "it is " + shown(body);
-  const Value::Map& map = *body.as_map();
-  if (map.empty()) return "it is empty";
-  std::string text = "it has ";
-  for (std::size_t i = 0; i < std::min(map.size(), kShown); ++i) {
-    text += (i == 0 ? "" : ", ") + quoted(map[i].first);
-  }
-  return text + (map.size() > kShown ? ", ..." : "");
-}
-
 }  // namespace
 
 std::vector<ObservationKind> recognise(const Value& body) {
@@ -115,7 +103,7 @@ std::string render_observation(std::string_view name,
     const OutcomeRow& row = row_of(f.outcome);
     text += fmt::format("  {:<9} {:<15} {}: {}\n", to_string(f.standing()), to_string(f.kind),
                         row.name, row.meaning);
-    text += fmt::format("  {:<25} {}{}\n", "", f.at.empty() ? "" : f.at + ": ", f.detail);
+    text += fmt::format("  {:<25} {}: {}\n", "", f.at.empty() ? "body" : f.at, f.detail);
   }
   return text;
 }

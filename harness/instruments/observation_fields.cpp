@@ -70,6 +70,18 @@ std::string shown(const Value& value) {
   return value.is_list() ? "a list" : "an object";
 }
 
+std::string keys_of(const Value& body) {
+  constexpr std::size_t kShown = 8;
+  if (!body.is_map()) return "it is " + shown(body);
+  const Value::Map& map = *body.as_map();
+  if (map.empty()) return "it is empty";
+  std::string text = "it has ";
+  for (std::size_t i = 0; i < std::min(map.size(), kShown); ++i) {
+    text += (i == 0 ? "" : ", ") + quoted(map[i].first);
+  }
+  return text + (map.size() > kShown ? ", ..." : "");
+}
+
 std::string members(const Value& body, std::span<const std::string_view> keys) {
   std::string text;
   for (const std::string_view key : keys) {

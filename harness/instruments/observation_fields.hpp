@@ -37,6 +37,9 @@ std::string quoted(std::string_view text);
 /// `value` as a message would show it: a number, a quoted text, or its type.
 std::string shown(const Value& value);
 
+/// What keys there are instead of those that are wanted: "it has "speed", "sm"", "it is empty".
+std::string keys_of(const Value& body);
+
 /// "key value, key value" of the members that are there.
 std::string members(const Value& body, std::span<const std::string_view> keys);
 

@@ -1,5 +1,6 @@
 // CRUX-B-11-001: the relative Frobenius error of an FP8 round trip, stated or of two tensors.
 
+#include <array>
 #include <cmath>
 #include <optional>
 #include <string_view>
@@ -101,6 +102,20 @@ Figure agreed(const Value& body) {
   return *figure;
 }
 
+constexpr std::array<std::string_view, 4> kKeys = {"relative_frobenius_error", "rel_err",
+                                                   "original", "reconstructed"};
+
+/// With the key that is not there, for who looks for it.
+std::string detail_of(const Value& body, ObservationOutcome bad) {
+  if (bad == missing_relative_error) {
+    return "wants relative_frobenius_error, or rel_err, or original and reconstructed; " +
+           keys_of(body);
+  }
+  if (bad != missing_tensor) return members(body, kKeys);
+  const bool first = body.find("original") == nullptr;
+  return fmt::format("no {}; {}", first ? "original" : "reconstructed", keys_of(body));
+}
+
 }  // namespace
 
 ObservationFinding classify_frobenius(const Value& body, const ObservationLimits& limits) {
@@ -108,9 +123,7 @@ ObservationFinding classify_frobenius(const Value& body, const ObservationLimits
   if (!body.is_map()) return {kKind, "", not_an_object, shown(body)};
   const Figure figure = agreed(body);
   if (const auto* bad = std::get_if<ObservationOutcome>(&figure)) {
-    return {kKind, "", *bad,
-            members(body, std::array<std::string_view, 4>{"relative_frobenius_error", "rel_err",
-                                                          "original", "reconstructed"})};
+    return {kKind, "", *bad, detail_of(body, *bad)};
   }
   const double error = std::get<double>(figure);
   // Above is looked at first: a limit below the band leaves nothing that could hold.

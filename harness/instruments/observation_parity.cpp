@@ -29,7 +29,7 @@ std::optional<ObservationFinding> unreadable(const Value& body, const FieldOutco
   const auto fail = [&](ObservationOutcome outcome) {
     const Value* value = body.find(f.key);
     return ObservationFinding{ObservationKind::parity, "", outcome,
-                              value == nullptr ? fmt::format("no {}", f.key)
+                              value == nullptr ? fmt::format("no {}; {}", f.key, keys_of(body))
                                                : fmt::format("{} is {}", f.key, shown(*value))};
   };
   switch (number_field(body, f.key).state) {

@@ -313,6 +313,25 @@ TEST_CASE("exit codes: violated before declined before well") {
   CHECK(exit_codes({}) == std::vector{ExitCode::incomplete});
 }
 
+TEST_CASE("a key that is missing is named, with where it is looked for and what is there") {
+  const auto text = [](std::string_view body, ObservationKind kind) {
+    return render_observation("x", linted(body, {kind}));
+  };
+  const auto says = [](const std::string& all, std::string_view part) {
+    INFO(all);
+    CHECK(all.find(part) != std::string::npos);
+  };
+  const std::string neither = text(R"({"relative_error":1})", frobenius);
+  for (const char* key : {"relative_frobenius_error", "rel_err", "original", "reconstructed"})
+    says(neither, key);
+  says(neither, R"( body: wants )");
+  says(neither, R"(it has "relative_error")");
+  says(text(R"({"frobenius":{"original":[1]}})", frobenius),
+       R"(/frobenius: no reconstructed; it has "original")");
+  says(text(R"({"reconstructed":[1]})", frobenius), "body: no original;");
+  says(text(R"({"cosine_sim":1})", parity), R"(body: no max_abs_diff; it has "cosine_sim")");
+}
+
 TEST_CASE("what a body holds cannot drive the terminal") {
   const auto findings = linted("{\"attn_impl\":\"\\u001b[2Jflash2\\u009b\\n\"}");
   const std::string text = render_observation("x", findings);

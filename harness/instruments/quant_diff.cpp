@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "harness/instruments/quant_diff_bookkeeping.hpp"
 #include "harness/instruments/quant_diff_judge.hpp"
 #include "harness/instruments/quant_diff_pair.hpp"
 
@@ -14,7 +15,9 @@ namespace refute::instruments {
 namespace {
 
 double sort_key(const DiffRow& row) {
-  return row.rmse.defined() ? row.rmse.value() : std::numeric_limits<double>::infinity();
+  if (row.rmse.defined()) return row.rmse.value();
+  const double far = std::numeric_limits<double>::infinity();
+  return row.findings.empty() ? -far : far;
 }
 
 void add_notes(DiffReport& report, const std::vector<std::string>& notes) {
@@ -80,8 +83,11 @@ Result<DiffReport> diff_models(const tensor::ModelFile& reference, const tensor:
   DiffReport report;
   take_pairs(report, pairing->pairs, options,
              [&] { return reference.damaged() || other.damaged(); });
-  for (const auto* t : pairing->missing) report.rows.push_back(missing_row(*t));
-  for (const auto* t : pairing->extra) report.rows.push_back(extra_row(*t));
+  const auto here = reference.format(), there = other.format();
+  for (const auto* t : pairing->missing)
+    report.rows.push_back(missing_row(*t, bookkeeping(*t, here, there)));
+  for (const auto* t : pairing->extra)
+    report.rows.push_back(extra_row(*t, bookkeeping(*t, there, here)));
   for (const tensor::ModelFile* model : {&reference, &other}) {
     if (auto error = model->damaged()) return *std::move(error);
     add_notes(report, model->notes());

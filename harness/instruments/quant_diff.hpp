@@ -114,7 +114,7 @@ struct DiffOptions {
 };
 
 struct DiffReport {
-  std::vector<DiffRow> rows;  ///< by rmse, largest first; before all those without one; then names
+  std::vector<DiffRow> rows;  ///< in the order of sort_rows
   std::size_t common = 0;     ///< tensors that both sides have, whatever came of them
   ErrorHistogram histogram;
   std::vector<std::string> notes;
@@ -127,7 +127,8 @@ struct DiffReport {
 Result<DiffReport> diff_models(const tensor::ModelFile& reference, const tensor::ModelFile& other,
                                const DiffOptions& options);
 
-/// Puts rows in their order: no rmse first, then rmse descending, then by name.
+/// Puts rows in their order: findings without an rmse first, then rmse descending, last what has
+/// neither; then by name.
 void sort_rows(std::vector<DiffRow>& rows);
 
 }  // namespace refute::instruments

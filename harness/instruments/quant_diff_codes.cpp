@@ -36,9 +36,13 @@ void CodeCheck::add(const CodeCheck& later) {
   blocks_not_nearest += later.blocks_not_nearest;
   requantised += later.requantised;
   differing += later.differing;
+  other_scales += later.other_scales;
+  refitted += later.refitted;
+  over_by_choice += later.over_by_choice;
   keep_worst(worst_over_bound, later.worst_over_bound);
   keep_worst(worst_not_nearest, later.worst_not_nearest);
   keep_worst(worst_differing, later.worst_differing);
+  keep_worst(worst_over_by_choice, later.worst_over_by_choice);
 }
 
 void note_over_bound(CodeCheck& check, const CodeFault& fault) {

@@ -30,7 +30,13 @@ struct CodeCheck {
   std::uint64_t blocks_not_nearest = 0;            ///< blocks with such elements; not FP8's
   std::optional<CodeFault> worst_not_nearest = {};
   std::uint64_t requantised = 0;  ///< blocks that were quantised again, by ggml's reference way
-  std::uint64_t differing = 0;    ///< of these, blocks that are worth something else than stored
+  std::uint64_t differing = 0;    ///< of these, blocks worth something else than stored, ties aside
+  std::uint64_t other_scales = 0;  ///< of these, blocks with another scale than the reference's
+  std::uint64_t refitted = 0;  ///< of these, blocks whose codes were chosen under a scale nearby
+  /// Of these, blocks beyond the bound of the reference's scale whose codes are right under their
+  /// own: a scale that was searched for may clip, or be a little coarser.
+  std::uint64_t over_by_choice = 0;
+  std::optional<CodeFault> worst_over_by_choice = {};
   std::optional<CodeFault> worst_differing = {};  ///< limit: how far off the requantised value is
 
   /// Takes in what was found in later blocks.
@@ -46,10 +52,12 @@ bool has_code_check(const tensor::ModelTensor& reference, const tensor::ModelTen
 ///   subnormal step; NF4: half of the table's widest gap, times the block's largest |x|.
 ///   Requantised. Q4_0 … Q8_0, IQ4_NL, MXFP4, F16, BF16, and the K formats if the check is to be
 ///   thorough, which takes several times as long: whether ggml's reference quantiser gives the same
-///   values. Other quantisers may choose otherwise: it says something where most blocks agree.
+///   values, either side of a tie being right. Other quantisers may choose otherwise: it says
+///   something where most blocks agree.
 ///   Nearest. Under the stored scale a value lies within half a step of its code, but for
 ///   codes at an end of the range, plus what rounding the scale to binary16 moved where the format
-///   chooses codes before that (Q4_0 … Q8_0). Not for double-quantised NF4.
+///   chooses codes before that (Q4_0 … Q8_0). Not for double-quantised NF4. Where the scale of a
+///   block is not the reference's, codes that are all nearest under one scale nearby are right.
 CodeCheck check_codes(const tensor::ModelTensor& other, std::size_t first, std::span<const float> x,
                       std::span<const float> y, bool thorough = false);
 

@@ -2,6 +2,8 @@
 
 #include "harness/instruments/quant_diff_codes.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -233,6 +235,163 @@ TEST_CASE("a nibble of a scale is found by a thorough check, and mostly by the q
     }
     CHECK(tried >= 20);
     CHECK(10 * quick >= 7 * tried);
+  }
+}
+
+namespace {
+
+/// Q4_0 with a scale of one's own for each block: `scale_of(block)`. Codes are nearest before the
+/// scale is rounded to binary16, and refitted scales are least squares of the codes.
+template <class ScaleOf>
+Model searched_q4_0(Floats x, ScaleOf scale_of, bool refit) {
+  Model m = quantised(GgmlFormat::q4_0, std::move(x));
+  for (std::size_t b = 0; b < m.x.size() / 32; ++b) {
+    const auto block = std::span(m.x).subspan(b * 32, 32);
+    std::uint8_t* out = &m.stored[b * 18];
+    float d = scale_of(block), qx = 0, qq = 0;
+    std::array<int, 32> codes;
+    for (std::size_t i = 0; i < 32; ++i) {
+      codes[i] = std::clamp(static_cast<int>(std::lround(block[i] / d)), -8, 7);
+      qx += static_cast<float>(codes[i]) * block[i];
+      qq += static_cast<float>(codes[i] * codes[i]);
+    }
+    if (refit) d = qx / qq;
+    REQUIRE(cpu_scalar::ggml_quantize(GgmlFormat::f16, std::span(&d, 1), {out, 2}).status ==
+            GgmlStatus::ok);
+    for (std::size_t i = 0; i < 16; ++i)
+      out[2 + i] = static_cast<std::uint8_t>((codes[i] + 8) | (codes[16 + i] + 8) << 4);
+  }
+  return m;
+}
+
+float peak_of(std::span<const float> block) {
+  float peak = 0;
+  for (const float v : block) peak = std::max(peak, std::fabs(v));
+  return peak;
+}
+
+Model by_sevenths(Floats x) {
+  return searched_q4_0(
+      std::move(x), [](auto block) { return peak_of(block) / 7; }, false);
+}
+
+/// Now narrow and clipping, now wide, as a search that follows importances leaves them.
+Model refitted(Floats x) {
+  return searched_q4_0(
+      std::move(x),
+      [n = 0](auto block) mutable {
+        return peak_of(block) / (7 + 0.25f * static_cast<float>(n++ % 9));
+      },
+      true);
+}
+
+bool notes_say(const DiffRow& row, std::string_view text) {
+  return std::ranges::any_of(
+      row.notes, [&](const std::string& note) { return note.find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("scales that another quantiser searched for are a note") {
+  for (const auto& make : {by_sevenths, refitted}) {
+    const Model m = make(gaussian(16384, 21));
+    const DiffRow row = judged(m);
+    INFO((row.findings.empty() ? "" : row.findings[0].message));
+    CHECK(row.findings.empty());
+    CHECK(row.band_verdict == BandVerdict::inside);
+    CHECK(row.codes.over_by_choice > 50);
+    CHECK(notes_say(row, "other quantiser: the scales of 51"));
+  }
+  CHECK(judged(refitted(gaussian(16384, 22))).codes.refitted > 50);
+}
+
+TEST_CASE("a wrong nibble is found among scales that were searched for") {
+  for (const auto& make : {by_sevenths, refitted}) {
+    for (const int mask : {0x01, 0x0F, 0x80, 0xF0}) {
+      INFO("mask " << mask);
+      Flips flips;
+      for (std::size_t first = 2; first < 18; first += 5) {  // codes only: 18 bytes a block
+        const Flips some = flip_nibbles(make(gaussian(16384, 23)), first, 18 * 13,
+                                        static_cast<std::uint8_t>(mask));
+        flips.found += some.found;
+        flips.at_the_place += some.at_the_place;
+        flips.tried += some.tried;
+      }
+      CHECK(flips.tried > 150);
+      // Neighbouring codes of a value that lies midway can change places under a refitted scale.
+      CHECK(flips.found * (mask == 0x01 ? 8 : 50) >= flips.tried * (mask == 0x01 ? 7 : 49));
+    }
+  }
+}
+
+TEST_CASE("a scale that its codes were not chosen under is found among searched ones") {
+  for (const float factor : {2.0f, 0.5f, -1.0f}) {
+    INFO(factor);
+    Model m = by_sevenths(gaussian(16384, 25));
+    float d = 0;
+    (void)cpu_scalar::ggml_dequantize(GgmlFormat::f16, {&m.stored[77 * 18], 2}, {&d, 1});
+    d *= factor;
+    (void)cpu_scalar::ggml_quantize(GgmlFormat::f16, {&d, 1}, {&m.stored[77 * 18], 2});
+    const DiffRow row = judged(m);
+    REQUIRE_FALSE(row.findings.empty());
+    CHECK(row.findings[0].message.find("block 77,") != std::string::npos);
+  }
+  // All of them at once: codes that one scale explains, but every value is louder.
+  Model loud = searched_q4_0(
+      gaussian(16384, 26), [](auto block) { return peak_of(block) / 7; }, false);
+  for (std::size_t b = 0; b < loud.stored.size() / 18; ++b) {
+    float d = 0;
+    (void)cpu_scalar::ggml_dequantize(GgmlFormat::f16, {&loud.stored[b * 18], 2}, {&d, 1});
+    d *= 1.02f;
+    (void)cpu_scalar::ggml_quantize(GgmlFormat::f16, {&d, 1}, {&loud.stored[b * 18], 2});
+  }
+  CHECK(judged(loud).has(DiffFindingKind::over_bound));
+}
+
+TEST_CASE("either side of a tie is right") {
+  Floats x(4096);
+  for (std::size_t i = 0; i < x.size(); ++i)  // scale 1/2 in each block, and values in quarters
+    x[i] = i % 32 == 0 ? 63.5f : 0.25f * static_cast<float>(static_cast<int>(i * 37 % 401) - 200);
+  Model m = quantised(GgmlFormat::q8_0, x);
+  const Floats y = m.read();
+  std::size_t ties = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::size_t block = 20 * i + 3;
+    for (std::size_t j = 1; j < 32; ++j) {
+      const float v = x[block * 32 + j];
+      if (v * 2 == std::floor(v * 2)) continue;
+      auto& code = m.stored[block * 34 + 2 + j];
+      code = static_cast<std::uint8_t>(code + (y[block * 32 + j] > v ? -1 : 1));
+      ++ties;
+      break;
+    }
+  }
+  REQUIRE(ties == 3);
+  CHECK(judged(m).findings.empty());
+  m.stored[9 * 34 + 2 + 7] ^= 2;
+  const DiffRow row = judged(m);
+  REQUIRE(row.has(DiffFindingKind::wrong_code));
+  CHECK(row.findings[0].message.find("block 9, element 7") != std::string::npos);
+}
+
+TEST_CASE("values of one size are as near as powers of two allow, and a wrong scale is not") {
+  for (const float size : {0.02f, 0.03f, 0.0156f, 0.99f}) {
+    INFO(size);
+    Floats x = gaussian(4096, 27);
+    for (float& v : x) v = std::copysign(size, v);
+    Model m = quantised(GgmlFormat::mxfp4, x);
+    const DiffRow row = judged(m);
+    INFO((row.findings.empty() ? "" : row.findings[0].message));
+    CHECK(row.findings.empty());
+    const bool off = std::fabs(row.norm_ratio.value() - 1) > row.band->high;
+    CHECK(notes_say(row, "powers of two") == off);
+    for (const int exponents : {-1, 1, 2}) {
+      INFO(exponents);
+      Model wrong = quantised(GgmlFormat::mxfp4, x);
+      for (std::size_t b = 0; b < wrong.stored.size(); b += 17)
+        wrong.stored[b] = static_cast<std::uint8_t>(wrong.stored[b] + exponents);
+      CHECK_FALSE(judged(wrong).findings.empty());
+    }
   }
 }
 

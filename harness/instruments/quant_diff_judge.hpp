@@ -3,6 +3,8 @@
 // From what was measured to what is said of it. Pure.
 
 #include <functional>
+#include <optional>
+#include <string_view>
 
 #include "harness/instruments/quant_diff.hpp"
 #include "harness/instruments/quant_diff_pass.hpp"
@@ -17,9 +19,12 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
 void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
                 const DiffOptions& options, const std::function<bool()>& stopped);
 
-/// Rows of what could not be measured.
-DiffRow missing_row(const tensor::ModelTensor& reference);
-DiffRow extra_row(const tensor::ModelTensor& other);
+/// Rows of what only one side has: a finding, or a note where it is known what it holds in place of
+/// weights (see bookkeeping).
+DiffRow missing_row(const tensor::ModelTensor& reference,
+                    std::optional<std::string_view> held = std::nullopt);
+DiffRow extra_row(const tensor::ModelTensor& other,
+                  std::optional<std::string_view> held = std::nullopt);
 
 /// Nothing when the two can be measured; else the row that says why not.
 std::optional<DiffRow> incomparable_row(const TensorPair& pair);

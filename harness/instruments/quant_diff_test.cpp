@@ -9,6 +9,7 @@
 #include <map>
 
 #include "harness/catch.hpp"
+#include "harness/instruments/quant_diff_bookkeeping.hpp"
 #include "harness/instruments/quant_diff_judge.hpp"
 #include "harness/instruments/quant_diff_names.hpp"
 #include "harness/instruments/quant_diff_pair.hpp"
@@ -343,13 +344,69 @@ TEST_CASE("buckets are the published ones") {
   CHECK(bucket(metrics::Undefined::non_finite) == DiffVerdict::red);
 }
 
-TEST_CASE("rows without a number stand first, then the largest error, then names") {
-  std::vector<DiffRow> rows = {row_named("c", 1), row_named("b", 2), row_named("a", 2),
-                               row_named("z", -1), row_named("d", 0)};
+TEST_CASE("findings without a number stand first, then the largest error, then names") {
+  std::vector<DiffRow> rows = {row_named("c", 1),  row_named("b", 2),  row_named("a", 2),
+                               row_named("y", -1), row_named("z", -1), row_named("d", 0)};
+  rows[4].findings.push_back({DiffFindingKind::missing, "gone"});
   sort_rows(rows);
   std::string order;
   for (const DiffRow& row : rows) order += row.tensor;
-  CHECK(order == "zabcd");
+  CHECK(order == "zabcdy");
+}
+
+TEST_CASE("what holds no weights may stand on one side alone, and a weight may not") {
+  constexpr auto kSafetensors = tensor::ModelFormat::safetensors;
+  constexpr auto kGguf = tensor::ModelFormat::gguf;
+  const auto held = [](const char* name, std::vector<std::size_t> shape, TensorType type,
+                       tensor::ModelFormat here, tensor::ModelFormat there) {
+    ModelTensor t;
+    t.name = name;
+    t.type = type;
+    t.shape = std::move(shape);
+    for (const std::size_t n : t.shape) t.count *= n;
+    return bookkeeping(t, here, there).has_value();
+  };
+  const auto among = [&](const char* name, std::vector<std::size_t> shape) {
+    return held(name, std::move(shape), DType::f32, kSafetensors, kSafetensors);
+  };
+  for (const char* name : {"layers.0.q_proj.input_scale", "x.output_scale", "a.k_scale"}) {
+    CHECK(among(name, {}));
+    CHECK(among(name, {1}));
+    CHECK_FALSE(among(name, {64}));
+  }
+  CHECK(among("model.layers.0.self_attn.rotary_emb.inv_freq", {32}));
+  CHECK(held("embeddings.position_ids", {1, 512}, DType::i64, kSafetensors, kSafetensors));
+  CHECK_FALSE(among("embeddings.position_ids", {1, 512}));
+  for (const char* name : {"x.weight_scale", "x.weight", "my_input_scale", "rope_freqs.weight",
+                           "norm_inv_freq", "x.input_scale.weight", ""})
+    CHECK_FALSE(among(name, {}));
+  CHECK(held("rope_freqs.weight", {32}, DType::f32, kGguf, kSafetensors));
+  CHECK_FALSE(held("rope_freqs.weight", {32}, DType::f32, kGguf, kGguf));
+  CHECK_FALSE(held("rope_freqs.weight", {32, 32}, DType::f32, kGguf, kSafetensors));
+}
+
+TEST_CASE("what holds no weights is a row with a note and without a verdict") {
+  const Floats one = {1};
+  const ModelTensor t = f32_tensor(one, {1});
+  for (const DiffRow& row : {missing_row(t, "a scale"), extra_row(t, "a scale")}) {
+    CHECK(row.findings.empty());
+    CHECK(row.verdict == DiffVerdict::none);
+    REQUIRE(row.notes.size() == 1);
+    CHECK(row.notes[0].find("has it: a scale") != std::string::npos);
+  }
+  CHECK(missing_row(t).has(DiffFindingKind::missing));
+  CHECK(extra_row(t).has(DiffFindingKind::extra));
+}
+
+TEST_CASE("a note that many tensors share is said once") {
+  DiffReport report;
+  for (const char* name : {"a", "b", "c", "d"}) report.rows.push_back(row_named(name, 1));
+  for (DiffRow& row : report.rows) row.notes.push_back("a note of all");
+  for (std::size_t i : {1, 2}) report.rows[i].notes.push_back("a note of two");
+  const std::string text = diff_text(report, {});
+  CHECK(text.find("  a and 3 more: a note of all\n") != std::string::npos);
+  CHECK(text.find("b: a note of all") == std::string::npos);
+  CHECK(text.find("  b: a note of two\n  c: a note of two\n") != std::string::npos);
 }
 
 TEST_CASE("a top of rows leaves no finding out") {

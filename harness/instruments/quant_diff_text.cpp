@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -41,13 +43,36 @@ std::string finding_lines(const std::vector<const DiffRow*>& rows, std::string_v
   return text;
 }
 
-std::string note_lines(const DiffReport& report, const std::vector<const DiffRow*>& rows,
-                       std::string_view bullet) {
-  std::string text;
+/// One note and the rows that have it.
+struct SharedNote {
+  std::string_view text;
+  std::vector<const DiffRow*> rows;
+};
+
+std::vector<SharedNote> shared_notes(const std::vector<const DiffRow*>& rows) {
+  std::vector<SharedNote> notes;
+  std::unordered_map<std::string_view, std::size_t> known;
   for (const DiffRow* row : rows) {
     for (const std::string& note : row->notes) {
-      text +=
-          fmt::format("{}{}: {}\n", bullet, tensor::printable(row->tensor), tensor::escaped(note));
+      const auto [at, is_new] = known.emplace(note, notes.size());
+      if (is_new) notes.push_back({note, {}});
+      notes[at->second].rows.push_back(row);
+    }
+  }
+  return notes;
+}
+
+/// What is said of many tensors in the same words is said once.
+std::string note_lines(const DiffReport& report, const std::vector<const DiffRow*>& rows,
+                       std::string_view bullet) {
+  constexpr std::size_t kFew = 3;
+  std::string text;
+  for (const SharedNote& note : shared_notes(rows)) {
+    const bool once = note.rows.size() > kFew;
+    const std::string more = once ? fmt::format(" and {} more", note.rows.size() - 1) : "";
+    for (const DiffRow* row : std::span(note.rows).first(once ? 1 : note.rows.size())) {
+      text += fmt::format("{}{}{}: {}\n", bullet, tensor::printable(row->tensor), more,
+                          tensor::escaped(note.text));
     }
   }
   for (const std::string& note : report.notes)

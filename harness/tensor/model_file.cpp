@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include "harness/tensor/foreign_file.hpp"
 #include "harness/tensor/fp8_container.hpp"
 #include "harness/tensor/gguf.hpp"
 #include "harness/tensor/gguf_types.hpp"
@@ -84,8 +85,15 @@ Result<std::string> file_in_folder(const std::string& folder) {
     const fs::path path = fs::path(folder) / name;
     if (fs::is_regular_file(path, ignored)) return path.string();
   }
-  return Error{fmt::format("{}: a folder without {} or {}", folder, kIndexName, kSingleName),
-               "name the model file itself"};
+  std::string what = fmt::format("{}: a folder without {} or {}", folder, kIndexName, kSingleName);
+  for (fs::directory_iterator at(folder, ignored); !ignored && at != fs::directory_iterator();
+       at.increment(ignored)) {
+    const std::string name = at->path().filename().string();
+    if (is_pytorch_name(name))
+      return Error{fmt::format("{}; {} is PyTorch's", what, printable(name)),
+                   "convert its weights to safetensors, or fetch the model in that format"};
+  }
+  return Error{what, "name the model file itself"};
 }
 
 }  // namespace
@@ -112,7 +120,11 @@ struct ModelFile::State {
 std::optional<Error> ModelFile::State::add_safetensors(const std::string& file_path,
                                                        GuardedFile file) {
   auto header = read_safetensors(file.file.bytes());
-  if (!header) return in_file(file_path, header.error());
+  if (!header) {
+    const auto foreign = foreign_file(file.file.bytes());
+    return foreign ? Error{file_path + " " + foreign->what, foreign->hint}
+                   : in_file(file_path, header.error());
+  }
   for (const SafetensorsEntry& entry : header->entries) {
     tensors.push_back(from_safetensors(entry, file.file.bytes()));
     tensors.back().file = files.size();

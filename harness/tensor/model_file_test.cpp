@@ -384,6 +384,50 @@ TEST_CASE("what is no model file is refused with its name") {
   CHECK(has(error_of("/dev/zero"), "is not a regular file"));
 }
 
+TEST_CASE("a file of PyTorch or NumPy is called by its name, with a way out") {
+  const TempFolder folder;
+  const auto error_with = [&](const std::string& content) {
+    const auto model = ModelFile::open(folder.write("model.bin", content));
+    return model ? Error{"accepted", ""} : model.error();
+  };
+  const auto zip = [](const std::string& name) {
+    std::string head = std::string("PK\3\4") + std::string(26, '\0') + name + std::string(99, 'x');
+    head[26] = static_cast<char>(name.size());
+    return head;
+  };
+  for (const std::string& content :
+       {zip("archive/data.pkl"), std::string("\x80\x02\x8a\x0al\xfc\x9c", 7) + "F\xf9 j\xa8P\x19.",
+        std::string("\x80\x04}"), std::string("\x80\x02")}) {
+    const Error error = error_with(content);
+    CHECK(has(error.what, "model.bin is a PyTorch file"));
+    CHECK(has(error.hint, "safetensors"));
+  }
+  CHECK(has(error_with(zip("anything")).what, "zip archive, as PyTorch's"));
+  CHECK(has(error_with("PK\3\4").what, "zip archive, as PyTorch's"));
+  CHECK(has(error_with(zip("w.npy")).what, "NumPy (.npz)"));
+  CHECK(has(error_with("\x93NUMPY\x01").what, "NumPy (.npy)"));
+  CHECK(has(error_with("version https://git-lfs.github.com/spec/v1\n").hint, "git lfs pull"));
+  // A length of 640 begins like a pickle.
+  std::string damaged("\x80\x02\0\0\0\0\0\0{", 9);
+  CHECK(has(error_with(damaged + std::string(700, ' ')).what, "model.bin: "));
+  CHECK(has(error_of(folder.file("")), "a folder without model.safetensors"));
+  folder.write("pytorch_model.bin", "x");
+  CHECK(has(error_of(folder.file("")), "pytorch_model.bin is PyTorch's"));
+}
+
+TEST_CASE("a safetensors file whose header's length begins like a pickle is read") {
+  const TempFolder folder;
+  Metadata metadata = {{"pad", text("")}};
+  const std::vector<StoredTensor> one = {{"a", DType::u8, {1}, 1}};
+  std::string bytes = safetensors(one, {"x"}, metadata);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  metadata[0].second = text(std::string(640 - length, 'p'));
+  bytes = safetensors(one, {"x"}, metadata);
+  REQUIRE(bytes.substr(0, 2) == "\x80\x02");
+  CHECK(ModelFile::open(folder.write("a", bytes)));
+}
+
 TEST_CASE("a tensor whose name would be there twice is not written") {
   const auto layout = lay_out_safetensors({{"a", DType::u8, {1}, 1}, {"a", DType::u8, {1}, 1}}, {});
   REQUIRE_FALSE(layout);
