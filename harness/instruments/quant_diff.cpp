@@ -40,6 +40,15 @@ void note_what_cannot_be_seen(DiffReport& report, const std::vector<TensorPair>&
       fmt::join(formats, ", ")));
 }
 
+void note_left_out(DiffReport& report, std::size_t without_search) {
+  if (without_search == 0) return;
+  report.notes.push_back(
+      fmt::format("{} tensor{} with findings may have a cause that was not looked for, as that "
+                  "took longer than "
+                  "the diff; --match selects tensors",
+                  without_search, without_search == 1 ? "" : "s"));
+}
+
 }  // namespace
 
 void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
@@ -61,7 +70,7 @@ void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
                                                          .stopped = stopped});
   for (std::size_t i = 0; i < measurable.size(); ++i)
     rows[row_of[i]] = judge_pair(measurable[i], measured.pairs[i], options.threshold);
-  if (!stopped || !stopped()) name_causes(rows, pairs);
+  if (!stopped || !stopped()) note_left_out(report, name_causes(rows, pairs, cause_budget(pairs)));
   std::ranges::move(rows, std::back_inserter(report.rows));
   report.histogram = measured.histogram;
   report.common = pairs.size();

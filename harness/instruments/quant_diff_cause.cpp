@@ -12,6 +12,8 @@ namespace {
 
 // Rows and columns of a tensor as its parts are held in memory.
 constexpr std::size_t kLongestRow = std::size_t{1} << 22;
+// Values to read, so that small models have room for every guess: about a second.
+constexpr std::size_t kLeastBudget = std::size_t{1} << 28;
 
 bool beyond_its_band(const DiffRow& row) {
   return !row.findings.empty() && row.band && row.relative_error.defined() &&
@@ -57,11 +59,15 @@ std::string sentence(const Cause& cause) {
 
 }  // namespace
 
-void name_causes(std::span<DiffRow> rows, std::span<const TensorPair> pairs) {
+std::size_t cause_budget(std::span<const TensorPair> pairs) {
   std::size_t budget = 0;
   for (const TensorPair& pair : pairs) budget += 2 * pair.reference->count;
-  // Small models have room for every guess.
-  budget = std::max(budget, std::size_t{1} << 27);
+  return std::max(budget, kLeastBudget);
+}
+
+std::size_t name_causes(std::span<DiffRow> rows, std::span<const TensorPair> pairs,
+                        std::size_t budget) {
+  std::size_t left_out = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!worth_a_search(rows[i], pairs[i])) continue;
     const auto band = expected_band(pairs[i].reference->type, pairs[i].other->type);
@@ -70,7 +76,9 @@ void name_causes(std::span<DiffRow> rows, std::span<const TensorPair> pairs) {
     const bool shape = rows[i].has(DiffFindingKind::shape_mismatch);
     const auto cause = shape ? cause_of_shape(search) : cause_of_values(search, rows[i], pairs);
     if (cause) rows[i].cause = sentence(*cause);
+    left_out += !cause && search.ran_out();
   }
+  return left_out;
 }
 
 }  // namespace refute::instruments

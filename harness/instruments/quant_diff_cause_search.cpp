@@ -50,9 +50,9 @@ RowReader CauseSearch::stored_other() const {
 }
 
 bool CauseSearch::may_read(std::size_t values) {
-  if (values > budget_) return false;
-  budget_ -= values;
-  return true;
+  ran_out_ = ran_out_ || values > budget_;
+  if (!ran_out_) budget_ -= values;
+  return !ran_out_;
 }
 
 bool CauseSearch::fits(const RowDistance& d, double times) const {

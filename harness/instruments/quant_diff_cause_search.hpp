@@ -65,6 +65,7 @@ class CauseSearch {
   bool row_fits(const RowDistance& d) const { return fits(d, kOneRow); }
   /// Takes `values` off the budget; false when there are not so many left.
   bool may_read(std::size_t values);
+  bool ran_out() const { return ran_out_; }
 
  private:
   static constexpr double kOneRow = 2;
@@ -73,6 +74,7 @@ class CauseSearch {
   const TensorPair& pair_;
   ErrorBand band_;
   std::size_t& budget_;
+  bool ran_out_ = false;
   std::vector<float> x_, y_;
 };
 

@@ -44,10 +44,11 @@ class Models {
 
   std::vector<DiffRow> rows() {
     DiffReport report;
-    take_pairs(report, {pairs_.begin(), pairs_.end()}, {}, {});
+    take_pairs(report, pairs(), {}, {});
     return report.rows;
   }
   DiffRow row() { return rows().back(); }
+  std::vector<TensorPair> pairs() const { return {pairs_.begin(), pairs_.end()}; }
 
  private:
   const ModelTensor* keep(const Floats& x, std::vector<std::size_t> shape, bool other) {
@@ -319,6 +320,21 @@ TEST_CASE("what is healthy, noisy or damaged in one place has no cause") {
     constant.add(Floats(kRows * kCols), gaussian(kRows * kCols, 44));
     CHECK(constant.row().cause.empty());
   }
+}
+
+TEST_CASE("a search that may read no more leaves rows without a cause, and counts them") {
+  const Floats x = gaussian(kRows * kCols, 45);
+  Models models(std::nullopt);
+  for (int i = 0; i < 3; ++i) models.add(x, scaled(x, 2));
+  std::vector<DiffRow> rows = models.rows();
+  const std::vector<TensorPair> pairs = models.pairs();
+  for (DiffRow& row : rows) row.cause.clear();
+  // A first look at a row, a sample and everything: enough for one of the three.
+  CHECK(name_causes(rows, pairs, 3 * x.size()) == 2);
+  CHECK_FALSE(rows[0].cause.empty());
+  CHECK(rows[1].cause.empty());
+  CHECK(name_causes(rows, pairs, cause_budget(pairs)) == 0);
+  CHECK_FALSE(rows[2].cause.empty());
 }
 
 TEST_CASE("a cause is in every form of the report") {
