@@ -13,6 +13,7 @@
 #include "harness/instruments/quant_diff_report.hpp"
 #include "harness/instruments/quant_diff_source.hpp"
 #include "kernels/ggml_test_data.hpp"
+#include "kernels/nf4.hpp"
 
 namespace refute::instruments {
 namespace {
@@ -278,6 +279,35 @@ TEST_CASE("codes in another order within their bytes are named") {
     }
     check_begins(swapped.row().cause, "the two 4-bit codes of each byte are swapped; undone, ");
     check_begins(neighbours.row().cause, "codes of neighbours are packed together");
+  }
+}
+
+TEST_CASE("NF4 whose earlier code is in the low half is named") {
+  const Floats x = gaussian(kRows * kCols, 46);
+  Bytes codes(x.size()), stored(x.size() / 2);
+  Floats absmax(x.size() / kNf4Block);
+  (void)cpu_scalar::nf4_quantize(x, 1, x.size(), Nf4Decision::thresholds, codes, absmax);
+  ModelTensor reference, other;
+  reference.type = DType::f32;
+  reference.bytes = std::as_bytes(std::span(x));
+  other.type = tensor::GroupedNf4{kNf4Block};
+  other.bytes = std::as_bytes(std::span(stored));
+  other.scales = {.name = "absmax", .type = DType::f32, .bytes = std::as_bytes(std::span(absmax))};
+  other.codebook.assign(kNf4Codebook.begin(), kNf4Codebook.end());
+  for (ModelTensor* t : {&reference, &other}) {
+    t->shape = {kRows, kCols};
+    t->count = x.size();
+  }
+  for (const bool swapped : {false, true}) {
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      const int early = codes[2 * i], late = codes[2 * i + 1];
+      stored[i] = static_cast<std::uint8_t>(swapped ? late << 4 | early : early << 4 | late);
+    }
+    DiffReport report;
+    take_pairs(report, {{.reference = &reference, .other = &other}}, {}, {});
+    const std::string& cause = report.rows[0].cause;
+    if (swapped) check_begins(cause, "the two 4-bit codes of each byte are swapped");
+    if (!swapped) CHECK(cause.empty());
   }
 }
 
