@@ -168,6 +168,19 @@ class Diff(unittest.TestCase):
         self.assertEqual(self.kinds(self.diff(self.model, other, expect=1)),
                          {("model.layers.0.mlp.up_proj.weight_scale", "extra")})
 
+    def test_the_fault_that_explains_a_finding_is_named(self):
+        file = self.quantized("q4_0")
+        blocks = bytearray(file.read_bytes())
+        for block in range(len(blocks) - 2048 - 128 * 18, len(blocks) - 2048, 18):  # of the last matrix
+            blocks[block + 2:block + 18] = bytes(b >> 4 | b << 4 & 0xF0 for b in blocks[block + 2:block + 18])
+        file.write_bytes(blocks)
+        rows = self.diff(self.model, file, expect=1)
+        swapped = self.row(rows, "model.layers.2.mlp.up_proj.weight")
+        self.assertIn("4-bit codes of each byte are swapped", swapped["cause"])
+        self.assertEqual({r["cause"] for r in rows if r is not swapped}, {None})
+        self.assertIn("up_proj.weight: cause: the two 4-bit codes",
+                      self.refute("diff", self.model, file, expect=1).stdout)
+
     def test_nan_never_passes(self):
         values = normal(4096, 1)
         values[37] = float("nan")

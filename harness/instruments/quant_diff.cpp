@@ -1,6 +1,7 @@
 #include "harness/instruments/quant_diff.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <set>
 
@@ -8,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "harness/instruments/quant_diff_bookkeeping.hpp"
+#include "harness/instruments/quant_diff_cause.hpp"
 #include "harness/instruments/quant_diff_judge.hpp"
 #include "harness/instruments/quant_diff_pair.hpp"
 
@@ -38,25 +40,38 @@ void note_what_cannot_be_seen(DiffReport& report, const std::vector<TensorPair>&
       fmt::join(formats, ", ")));
 }
 
+void note_left_out(DiffReport& report, std::size_t without_search) {
+  if (without_search == 0) return;
+  report.notes.push_back(
+      fmt::format("{} tensor{} with findings may have a cause that was not looked for, as that "
+                  "took longer than "
+                  "the diff; --match selects tensors",
+                  without_search, without_search == 1 ? "" : "s"));
+}
+
 }  // namespace
 
 void take_pairs(DiffReport& report, const std::vector<TensorPair>& pairs,
                 const DiffOptions& options, const std::function<bool()>& stopped) {
+  std::vector<DiffRow> rows(pairs.size());
   std::vector<TensorPair> measurable;
-  for (const TensorPair& pair : pairs) {
-    if (auto row = incomparable_row(pair)) {
-      report.rows.push_back(*std::move(row));
+  std::vector<std::size_t> row_of;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (auto row = incomparable_row(pairs[i])) {
+      rows[i] = *std::move(row);
     } else {
-      measurable.push_back(pair);
+      measurable.push_back(pairs[i]);
+      row_of.push_back(i);
     }
   }
   const PassResult measured = measure_pairs(measurable, {.threads = std::max(1u, options.threads),
                                                          .thorough = options.thorough,
                                                          .progress = options.progress,
                                                          .stopped = stopped});
-  for (std::size_t i = 0; i < measurable.size(); ++i) {
-    report.rows.push_back(judge_pair(measurable[i], measured.pairs[i], options.threshold));
-  }
+  for (std::size_t i = 0; i < measurable.size(); ++i)
+    rows[row_of[i]] = judge_pair(measurable[i], measured.pairs[i], options.threshold);
+  if (!stopped || !stopped()) note_left_out(report, name_causes(rows, pairs, cause_budget(pairs)));
+  std::ranges::move(rows, std::back_inserter(report.rows));
   report.histogram = measured.histogram;
   report.common = pairs.size();
 }

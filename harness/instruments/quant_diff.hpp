@@ -85,6 +85,7 @@ struct DiffRow {
   CodeCheck codes;
   DiffVerdict verdict = DiffVerdict::red;
   std::vector<DiffFinding> findings;
+  std::string cause;               ///< the fault that explains the findings; empty: none is known
   std::vector<std::string> notes;  ///< what a reader should know and what is no finding
 
   bool has(DiffFindingKind kind) const;

@@ -39,6 +39,8 @@ void CodeCheck::add(const CodeCheck& later) {
   other_scales += later.other_scales;
   refitted += later.refitted;
   over_by_choice += later.over_by_choice;
+  stored.add(later.stored);
+  again.add(later.again);
   keep_worst(worst_over_bound, later.worst_over_bound);
   keep_worst(worst_not_nearest, later.worst_not_nearest);
   keep_worst(worst_differing, later.worst_differing);

@@ -21,6 +21,14 @@ struct CodeFault {
   float error = 0, limit = 0;  ///< |reference − value|, and what it may be
 };
 
+/// Of values x and what is stored for them.
+struct StoredSums {
+  double d2 = 0, xy = 0, y2 = 0;
+  void add(const StoredSums& other) { d2 += other.d2, xy += other.xy, y2 += other.y2; }
+  /// The best factor on what is stored; below 1 where that is too loud.
+  double level() const { return y2 > 0 ? xy / y2 : 1; }
+};
+
 struct CodeCheck {
   std::uint64_t blocks = 0;  ///< that were looked at; 0: this pair of types has no such check
   std::uint64_t elements = 0;
@@ -37,6 +45,8 @@ struct CodeCheck {
   /// own: a scale that was searched for may clip, or be a little coarser.
   std::uint64_t over_by_choice = 0;
   std::optional<CodeFault> worst_over_by_choice = {};
+  StoredSums stored = {},
+             again = {};  ///< of other_scales: as they are, and as the reference has them
   std::optional<CodeFault> worst_differing = {};  ///< limit: how far off the requantised value is
 
   /// Takes in what was found in later blocks.

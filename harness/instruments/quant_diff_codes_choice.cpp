@@ -108,8 +108,9 @@ bool one_scale_fits(const Fit& fit) {
     if (x == 0) continue;
     from = std::max(from, (x > 0 ? cell.low : cell.high) / x);
     to = std::min(to, (x > 0 ? cell.high : cell.low) / x);
+    if (from > to) return false;
   }
-  return from <= to;
+  return true;
 }
 
 /// Convex: thirds of the interval close in on the least miss.

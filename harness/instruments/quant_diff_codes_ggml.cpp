@@ -137,6 +137,17 @@ std::size_t furthest(Values a, Values b) {
   return most;
 }
 
+StoredSums sums_of(Values x, Values y) {
+  StoredSums sums;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double v = x[i], w = y[i];
+    sums.d2 += (v - w) * (v - w);
+    sums.xy += v * w;
+    sums.y2 += w * w;
+  }
+  return sums;
+}
+
 bool same_scale(const Block& block, const std::uint8_t* again) {
   return std::memcmp(again, block.stored, scale_bytes(block.format)) == 0;
 }
@@ -150,8 +161,12 @@ void check_requantised(const Block& block, const std::uint8_t* again, CodeCheck&
   (void)cpu_simd::ggml_dequantize(block.format, {again, info.block_bytes}, mine);
   if (std::ranges::equal(mine, block.y)) return;
   const bool has_one_scale = scale_bytes(block.format) != 0 || block.x.size() == 1;
-  if (has_one_scale && same_scale(block, again) &&
-      only_ties(block.format, block.stored, block.x, block.y, mine))
+  const bool same = same_scale(block, again);
+  if (!same) {
+    check.stored.add(sums_of(block.x, block.y));
+    check.again.add(sums_of(block.x, mine));
+  }
+  if (has_one_scale && same && only_ties(block.format, block.stored, block.x, block.y, mine))
     return;
   const std::size_t element = furthest(mine, block.y);
   note_differing(check, block.fault(element, std::fabs(block.x[element] - mine[element])));

@@ -348,6 +348,31 @@ TEST_CASE("a scale that its codes were not chosen under is found among searched 
   CHECK(judged(loud).has(DiffFindingKind::over_bound));
 }
 
+TEST_CASE("scales of another quantiser are a note for heavy tails too, and loud ones are not") {
+  Floats x = gaussian(16384, 28);
+  const Floats other = gaussian(16384, 29);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] *= 0.2f + std::fabs(other[i]);
+  const DiffRow reference = judged(quantised(GgmlFormat::q4_0, x));
+  CHECK(reference.findings.empty());
+  CHECK(reference.band_verdict == BandVerdict::above);
+  for (const auto& make : {by_sevenths, refitted}) {
+    const DiffRow row = judged(make(x));
+    INFO((row.findings.empty() ? "" : row.findings[0].message));
+    CHECK(row.findings.empty());
+    CHECK(notes_say(row, "other quantiser"));
+    for (const float factor : {1.04f, 0.96f}) {
+      Model loud = make(x);
+      for (std::size_t b = 0; b < loud.stored.size() / 18; ++b) {
+        float d = 0;
+        (void)cpu_scalar::ggml_dequantize(GgmlFormat::f16, {&loud.stored[b * 18], 2}, {&d, 1});
+        d *= factor;
+        (void)cpu_scalar::ggml_quantize(GgmlFormat::f16, {&d, 1}, {&loud.stored[b * 18], 2});
+      }
+      CHECK_FALSE(judged(loud).findings.empty());
+    }
+  }
+}
+
 TEST_CASE("either side of a tie is right") {
   Floats x(4096);
   for (std::size_t i = 0; i < x.size(); ++i)  // scale 1/2 in each block, and values in quarters

@@ -58,6 +58,9 @@ std::string findings_of(const std::vector<const DiffRow*>& rows) {
       items += fmt::format("<li><code>{}</code>: {}: {}</li>\n", shown(row->tensor),
                            to_string(f.kind), shown(f.message));
     }
+    if (!row->cause.empty())
+      items += fmt::format("<li><code>{}</code>: cause: {}</li>\n", shown(row->tensor),
+                           shown(row->cause));
   }
   return list_of("Findings", items);
 }

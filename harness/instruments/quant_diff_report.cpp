@@ -82,6 +82,7 @@ Value row_value(const DiffRow& row) {
   v.set("shape", shape_value(row.shape));
   v.set("other_name", text_or_null(row.other_name));
   v.set("findings", findings_value(row.findings));
+  v.set("cause", text_or_null(row.cause));
   Value::List notes(row.notes.begin(), row.notes.end());
   v.set("notes", std::move(notes));
   return v;
@@ -132,6 +133,7 @@ constexpr std::array kTsv = {
               [](const DiffRow& r) { return tensor::printable(r.reference_type); }},
     TsvColumn{"other_name", [](const DiffRow& r) { return tensor::printable(r.other_name); }},
     TsvColumn{"findings", kinds},
+    TsvColumn{"cause", [](const DiffRow& r) { return tensor::printable(r.cause); }},
 };
 
 std::string plural(std::size_t n, std::string_view word) {

@@ -39,6 +39,9 @@ std::string finding_lines(const std::vector<const DiffRow*>& rows, std::string_v
       text += fmt::format("{}{}: {}: {}\n", bullet, tensor::printable(row->tensor),
                           to_string(f.kind), tensor::escaped(f.message));
     }
+    if (!row->cause.empty())
+      text += fmt::format("{}{}: cause: {}\n", bullet, tensor::printable(row->tensor),
+                          tensor::escaped(row->cause));
   }
   return text;
 }
