@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/forward/config_difference.hpp"
 #include "harness/instruments/bisect/end.hpp"
 #include "harness/instruments/bisect/stage_row.hpp"
 #include "harness/model/exit_code.hpp"
@@ -16,6 +17,7 @@
 namespace refute::bisect {
 
 enum class VerdictKind : std::uint8_t {
+  wrong_config,    ///< the two ends' models are described differently, and so compute differently
   wrong_stage,     ///< the bad end makes an error at one stage that its arithmetic does not explain
   wrong_good,      ///< the good end does, and the bad end does not
   wrong_weights,   ///< stored weights are further from the original than their format makes them
@@ -24,9 +26,9 @@ enum class VerdictKind : std::uint8_t {
   other_run,       ///< what was measured does not show the symptom that was named
   not_judged,      ///< nothing is above its floor, and something that matters could not be judged
 };
-inline constexpr std::array<std::string_view, 7> kVerdictNames = {
-    "wrong-stage", "wrong-good-end", "wrong-weights", "not-repeatable",
-    "noise",       "other-run",      "not-judged"};
+inline constexpr std::array<std::string_view, 8> kVerdictNames = {
+    "wrong-config",   "wrong-stage", "wrong-good-end", "wrong-weights",
+    "not-repeatable", "noise",       "other-run",      "not-judged"};
 constexpr std::string_view to_string(VerdictKind k) {
   return kVerdictNames[static_cast<std::size_t>(k)];
 }
@@ -46,10 +48,11 @@ struct Symptom {
 
 struct Verdict {
   VerdictKind kind = VerdictKind::not_judged;
-  std::optional<StageAt> at;     ///< the stage, for the first four kinds
+  std::optional<StageAt> at;     ///< the stage, where one stage is what is wrong
   bool only_in_place = false;    ///< the unit is right on given inputs and wrong in its own run
   std::string headline;          ///< one line
   std::vector<std::string> why;  ///< sentences
+  std::vector<forward::ConfigDifference> config{};  ///< of the good and the bad end's model
 };
 
 struct Evidence {
@@ -60,6 +63,9 @@ struct Evidence {
   /// reference.
   std::size_t replicas = 0, flips = 0;
 };
+/// What the two ends decide, in a sentence.
+std::string decision_text(const Evidence& evidence);
+/// Of two ends whose models are described alike.
 Verdict conclude(const Evidence& evidence);
 
 }  // namespace refute::bisect
