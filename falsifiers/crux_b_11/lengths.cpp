@@ -74,6 +74,7 @@ struct EncodeF32 {
     s.encode(in, out, mode);
   }
   static Out want(In x, Fp8Mode mode) { return oracle_code(std::bit_cast<std::uint32_t>(x), mode); }
+  static std::string words(In x) { return worker::exact(x); }
 };
 
 struct EncodeF16 {
@@ -86,6 +87,9 @@ struct EncodeF16 {
     s.encode_f16(in, out, mode);
   }
   static Out want(In x, Fp8Mode mode) { return oracle_code(oracles::f16_to_f32_bits(x), mode); }
+  static std::string words(In x) {
+    return worker::exact(std::bit_cast<float>(oracles::f16_to_f32_bits(x)));
+  }
 };
 
 struct EncodeBf16 {
@@ -98,6 +102,9 @@ struct EncodeBf16 {
     s.encode_bf16(in, out, mode);
   }
   static Out want(In x, Fp8Mode mode) { return oracle_code(oracles::bf16_to_f32_bits(x), mode); }
+  static std::string words(In x) {
+    return worker::exact(std::bit_cast<float>(oracles::bf16_to_f32_bits(x)));
+  }
 };
 
 struct Decode {
@@ -110,6 +117,7 @@ struct Decode {
     s.decode(in, out, mode.format);
   }
   static Out want(In code, Fp8Mode mode) { return oracle_value(code, mode.format); }
+  static std::string words(In x) { return worker::hex_bits(x); }
 };
 
 template <class Op>
@@ -162,7 +170,8 @@ class Bench {
     }
     // Nothing to compare is nothing to negate either.
     if (call.length == 0 || equal(context.compare(), out, want_)) return std::nullopt;
-    return refuted_by(context.compare(), words, std::move(where));
+    return refuted_by(context.compare(), words, std::move(where),
+                      [&](std::size_t i) { return Op::words(in_[call.offset + i]); });
   }
 
   std::span<const Out> want() const { return want_; }
