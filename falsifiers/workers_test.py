@@ -13,8 +13,9 @@ import unittest
 from worker_harness import FP8, TENSORS, job, record, run
 
 FOLDER = pathlib.Path(sys.argv.pop())
-FP8_WORKER, NF4_WORKER, ATTENTION_WORKER, CANARY = (
-    FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_crux_l_02", "falsify_canary"))
+FP8_WORKER, NF4_WORKER, ATTENTION_WORKER, TRACE_WORKER, CANARY = (
+    FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_crux_l_02", "falsify_trace_save_tensor",
+                               "falsify_canary"))
 
 
 def canary(name):
@@ -102,6 +103,29 @@ exit 2
         status, data, said = run(FP8_WORKER, gate(), environment={"REFUTE_COMMAND": "/gone/refute"})
         self.assertEqual((status, data), (64, b""))
         self.assertIn("cannot be started", said)
+
+
+class CommandsInFolders(unittest.TestCase):
+    """Claims whose commands run in a temporary folder: no record may show which one it was."""
+
+    def claims(self):
+        listing = json.loads(subprocess.run([TRACE_WORKER, "--list"], stdout=subprocess.PIPE, check=True).stdout)
+        return {row["claim"]: row for row in listing["rows"] if row["parameters"] == ["cases"]}
+
+    def test_two_runs_give_one_record_and_no_path(self):
+        refuted = 0
+        with tempfile.TemporaryDirectory() as folder:
+            command = pathlib.Path(folder, "refute")
+            command.write_text("#!/bin/sh\nexit 0\n")
+            command.chmod(0o755)
+            for claim, row in self.claims().items():
+                a_job = job("APR-TRACE-SAVE", claim, row["subjects"][0], parameters={"cases": 1})
+                runs = [run(TRACE_WORKER, a_job, environment={"REFUTE_COMMAND": str(command)}) for _ in range(2)]
+                with self.subTest(claim):
+                    self.assertEqual(runs[0], runs[1])
+                    self.assertNotIn(tempfile.gettempdir().encode(), runs[0][1])
+                    refuted += b"FOLDER/" in runs[0][1]
+        self.assertTrue(refuted, "nothing here would have named its folder")
 
 
 class AnotherLanguage(unittest.TestCase):
