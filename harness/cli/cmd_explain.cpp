@@ -11,6 +11,7 @@
 #include "harness/model/exit_code.hpp"
 #include "harness/model/near_miss.hpp"
 #include "harness/pipeline/execute/diagnostic_codes.hpp"
+#include "harness/pipeline/judge/report_words.hpp"
 #include "harness/pipeline/load/explain.hpp"
 #include "harness/pipeline/load/load_contracts.hpp"
 
@@ -76,6 +77,19 @@ std::string nearest_to(const std::string& subject, const std::vector<Contract>& 
   return near_miss(subject, names, Nearness::surely_meant);
 }
 
+/// A contract's text may hold what a terminal would obey.
+std::string printable_lines(std::string_view page) {
+  std::string text;
+  while (!page.empty()) {
+    const std::size_t end = page.find('\n');
+    text += pipeline::printable(page.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text += '\n';
+    page.remove_prefix(end + 1);
+  }
+  return text;
+}
+
 int explain(const ExplainOptions& options) {
   if (options.subjects.empty()) {
     fmt::print("{}", list_codes());
@@ -85,7 +99,7 @@ int explain(const ExplainOptions& options) {
   ExitCode status = ExitCode::ok;
   for (const std::string& subject : options.subjects) {
     const std::string page = page_of(subject, contracts);
-    fmt::print("{}", page);
+    fmt::print("{}", printable_lines(page));
     if (!page.empty()) continue;
     const std::string meant = nearest_to(subject, contracts);
     const std::string help = meant.empty()

@@ -11,6 +11,7 @@
 #include "harness/cli/command.hpp"
 #include "harness/cli/project.hpp"
 #include "harness/json/json.hpp"
+#include "harness/pipeline/judge/report_words.hpp"
 
 namespace refute::cli {
 namespace {
@@ -75,17 +76,22 @@ std::string power(const Claim& claim) {
   return fmt::format("mutants {}", fmt::join(texts(claim.mutants), ", "));
 }
 
+/// A line of text from contracts and workers, which may hold what a terminal would obey.
+template <class... Parts>
+void line(fmt::format_string<Parts...> format, Parts&&... parts) {
+  fmt::print("{}\n", pipeline::printable(fmt::format(format, std::forward<Parts>(parts)...)));
+}
+
 void print_entry(const Entry& entry) {
   const Claim& claim = *entry.claim;
-  fmt::print("  {}  {}\n", claim.id.text, claim.rule);
-  if (entry.bound == nullptr) return fmt::print("      UNBOUND: no falsifier carries this id\n");
+  line("  {}  {}", claim.id.text, claim.rule);
+  if (entry.bound == nullptr) return line("      UNBOUND: no falsifier carries this id");
   const pipeline::Row& row = *entry.bound->row;
-  fmt::print("      {}{}{}\n", row.help, row.help.empty() ? "" : " · ", expectation(claim));
-  fmt::print("      subjects {} · {}{}\n", fmt::join(subjects(entry), ", "), power(claim),
-             row.exclusive ? " · runs alone" : "");
-  if (!row.fixtures.empty()) fmt::print("      fixtures {}\n", fmt::join(row.fixtures, ", "));
-  if (!claim.requirements.empty())
-    fmt::print("      asks for {}\n", fmt::join(levels(claim), ", "));
+  line("      {}{}{}", row.help, row.help.empty() ? "" : " · ", expectation(claim));
+  line("      subjects {} · {}{}", fmt::join(subjects(entry), ", "), power(claim),
+       row.exclusive ? " · runs alone" : "");
+  if (!row.fixtures.empty()) line("      fixtures {}", fmt::join(row.fixtures, ", "));
+  if (!claim.requirements.empty()) line("      asks for {}", fmt::join(levels(claim), ", "));
 }
 
 void print_text(const std::vector<Entry>& entries) {
@@ -94,8 +100,8 @@ void print_text(const std::vector<Entry>& entries) {
   for (const Entry& entry : entries) {
     if (entry.contract != contract) {
       const std::string worker = entry.bound == nullptr ? "no worker" : entry.bound->worker->path;
-      fmt::print("{}{}  {}  {}\n", contract == nullptr ? "" : "\n", entry.contract->id.text,
-                 entry.contract->file, worker);
+      if (contract != nullptr) fmt::print("\n");
+      line("{}  {}  {}", entry.contract->id.text, entry.contract->file, worker);
     }
     contract = entry.contract;
     bound += entry.bound != nullptr ? 1 : 0;

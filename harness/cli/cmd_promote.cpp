@@ -79,6 +79,14 @@ std::optional<Error> forget_nothing(const PromoteWords& words,
 
 /// Why the run had better not be promoted.
 std::optional<Refusal> unfit(const PromoteWords& words, const pipeline::StoredRun& run) {
+  if (!run.newer.empty()) {
+    return Refusal{
+        ExitCode::usage,
+        {fmt::format("the newest run, {}, did not finish, and the one before it, {}, knows nothing "
+                     "of what it found",
+                     run.newer.back(), run.facts.id),
+         fmt::format("run again, or take the older one with --run {}", run.facts.id)}};
+  }
   if (words.interrupted || (run.facts.finished && !run.facts.interrupted)) return std::nullopt;
   return Refusal{ExitCode::usage,
                  {fmt::format("the run {} was cut short", run.facts.id),

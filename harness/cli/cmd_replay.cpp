@@ -11,6 +11,7 @@
 #include "harness/cli/command.hpp"
 #include "harness/cli/earlier_run.hpp"
 #include "harness/cli/project.hpp"
+#include "harness/cli/run_plan.hpp"
 #include "harness/digest/claim_digest.hpp"
 #include "harness/json/json.hpp"
 #include "harness/model/near_miss.hpp"
@@ -43,7 +44,7 @@ bool is_refutation(const Evidence& evidence) {
 }
 
 /// The run that was named, else the latest.
-Result<std::optional<pipeline::StoredRun>> run_of(const ReplayWords& words) {
+Result<std::optional<pipeline::StoredRun>, pipeline::StoreError> run_of(const ReplayWords& words) {
   if (words.run.empty()) return pipeline::load_latest(words.store);
   auto run = pipeline::load_run(words.store, words.run);
   if (!run) return run.take_error();
@@ -52,10 +53,13 @@ Result<std::optional<pipeline::StoredRun>> run_of(const ReplayWords& words) {
 
 /// What was refuted, newest first: by the run, then, if none was named, by the committed evidence.
 /// Contracts and workers that the user did not name are those of the run.
-Result<std::vector<Evidence>> refutations(ReplayWords& words) {
+Result<std::vector<Evidence>, Refusal> refutations(ReplayWords& words) {
   std::vector<Evidence> found;
   auto run = run_of(words);
-  if (!run) return run.take_error();
+  if (!run) {
+    const auto code = run.error().damaged ? ExitCode::not_verified : ExitCode::usage;
+    return Refusal{code, run.error()};
+  }
   if (*run) {
     for (Evidence& evidence : (*run)->evidence) {
       if (is_refutation(evidence)) found.push_back(std::move(evidence));
@@ -64,9 +68,9 @@ Result<std::vector<Evidence>> refutations(ReplayWords& words) {
   }
   if (!words.run.empty()) return found;
   auto files = pipeline::read_evidence_folder(words.evidence);
-  if (!files) return files.take_error();
+  if (!files) return Refusal{ExitCode::usage, files.take_error()};
   auto committed = pipeline::from_files(*files);
-  if (!committed) return committed.take_error();
+  if (!committed) return Refusal{ExitCode::usage, committed.take_error()};
   for (Evidence& evidence : *committed) {
     if (is_refutation(evidence)) found.push_back(std::move(evidence));
   }
@@ -125,15 +129,40 @@ void attach_fixtures(const Project& project, pipeline::PlannedJob& planned,
   planned = one.front();
 }
 
-void warn_of_changes(const pipeline::PlannedJob& planned, const Evidence& evidence) {
-  if (planned.provenance.claim != evidence.provenance.claim) {
-    fmt::print(stderr, "refute: warning: the claim {} has changed since it was refuted\n",
-               evidence.claim.text);
+bool fixture_changed(const pipeline::PlannedJob& planned, const InputDigest& input) {
+  const auto now = planned.fixture_digests.find(input.name);
+  return now != planned.fixture_digests.end() && now->second != input.sha256;
+}
+
+/// Whether anything that the refutation rested on is another today; each such thing is told.
+bool warn_of_changes(const pipeline::PlannedJob& planned, const Evidence& evidence) {
+  std::vector<std::string> changed;
+  if (planned.provenance.claim != evidence.provenance.claim)
+    changed.push_back("the claim " + evidence.claim.text);
+  if (planned.provenance.source != evidence.provenance.source)
+    changed.push_back("the code behind " + evidence.claim.text);
+  for (const InputDigest& input : evidence.outcome.inputs) {
+    if (fixture_changed(planned, input)) changed.push_back("the fixture " + input.name);
   }
-  if (planned.provenance.source != evidence.provenance.source) {
-    fmt::print(stderr, "refute: warning: the code behind {} has changed since it was refuted\n",
-               evidence.claim.text);
+  for (const std::string& what : changed)
+    fmt::print(stderr, "refute: warning: {} has changed since it was refuted\n", what);
+  return !changed.empty();
+}
+
+/// A counterexample that survives on other code is good news. On the same code it says that the one
+/// input is not all that the fault takes.
+ExitCode survived(const Evidence& evidence, bool changed) {
+  if (changed) {
+    fmt::print("  survived: the counterexample no longer refutes the claim\n");
+    return ExitCode::ok;
   }
+  fmt::print(
+      "  not reproduced: survived, though claim, worker and subject are those that were refuted\n"
+      "    the fault does not come out when this input is run alone: it depends on the calls "
+      "before "
+      "it, or on chance\n    run the claim again: refute run --claim {} --subject {}\n",
+      evidence.claim.text, evidence.subject.text);
+  return ExitCode::no_verdict;
 }
 
 void show_output(const pipeline::FinishedJob& job) {
@@ -143,12 +172,9 @@ void show_output(const pipeline::FinishedJob& job) {
 
 /// Compares what came out with what was recorded. The digest of results only where both runs have
 /// one: a replay runs the one input, not all of them.
-ExitCode compare(const Evidence& evidence, const Outcome& outcome) {
+ExitCode compare(const Evidence& evidence, const Outcome& outcome, bool changed) {
   const auto& before = std::get<Refuted>(evidence.outcome.verdict);
-  if (std::holds_alternative<Survived>(outcome.verdict)) {
-    fmt::print("  survived: the counterexample no longer refutes the claim\n");
-    return ExitCode::ok;
-  }
+  if (std::holds_alternative<Survived>(outcome.verdict)) return survived(evidence, changed);
   const auto* now = std::get_if<Refuted>(&outcome.verdict);
   if (now == nullptr) {
     const std::string detail = pipeline::printable(pipeline::verdict_detail(outcome.verdict));
@@ -178,17 +204,39 @@ ExitCode replay(const Project& project, const Evidence& evidence, const std::str
     return ExitCode::no_verdict;
   }
   attach_fixtures(project, *planned, store);
-  warn_of_changes(*planned, evidence);
+  const bool changed = warn_of_changes(*planned, evidence);
   const pipeline::FinishedJob job = pipeline::run_once(
       *planned, pipeline::worker_environment(::environ, pipeline::executable_path()));
-  const ExitCode code = compare(evidence, job.evidence.outcome);
+  const ExitCode code = compare(evidence, job.evidence.outcome, changed);
   show_output(job);
   return code;
 }
 
-/// Why there is nothing to replay: no such claim, or none of its refutations is of that subject.
+/// The newest run of the store that refuted the claim (on the subject, where one is named).
+std::optional<std::string> run_that_refuted(const std::string& id, const ReplayWords& words) {
+  std::vector<std::string> runs = pipeline::list_runs(words.store);
+  for (auto name = runs.rbegin(); name != runs.rend(); ++name) {
+    const auto run = pipeline::load_run(words.store, *name);
+    if (!run) continue;
+    const bool refuted = std::ranges::any_of(run->evidence, [&](const Evidence& e) {
+      return is_refutation(e) && e.claim.text == id &&
+             (words.subject.empty() || e.subject.text == words.subject);
+    });
+    if (refuted) return *name;
+  }
+  return std::nullopt;
+}
+
+/// Why there is nothing to replay: only an earlier run refuted it, there is no such claim, or none
+/// of its refutations is of that subject.
 Error nothing_to_replay(const std::string& id, const ReplayWords& words,
                         const std::vector<Evidence>& all) {
+  if (const auto run = run_that_refuted(id, words)) {
+    const bool latest = words.run.empty();
+    return {fmt::format("{} did not refute {}; {} did", latest ? "the latest run" : words.run, id,
+                        *run),
+            fmt::format("replay that with: refute replay {} --run {}", id, *run)};
+  }
   std::vector<std::string> ids, subjects;
   for (const Evidence& evidence : all) {
     ids.push_back(evidence.claim.text);
@@ -209,7 +257,7 @@ Error nothing_to_replay(const std::string& id, const ReplayWords& words,
 
 int run_replay(ReplayWords words) {
   const auto all = refutations(words);
-  if (!all) return complain(all.error()), status(ExitCode::usage);
+  if (!all) return complain(all.error().error), status(all.error().code);
   const auto project = open_project(words.project);
   print_findings(*project);
   if (project->bad) return status(*project->bad);
@@ -258,8 +306,8 @@ std::function<int()> attach(CLI::App& app) {
 extern const Command kReplayCommand;
 const Command kReplayCommand = {
     "replay",
-    "Run the counterexample of an earlier refutation again. Exit 1: it still refutes; 0: it "
-    "survives; 3: neither.",
+    "Run the counterexample of an earlier refutation again. Exit 1: it still refutes; 0: "
+    "something changed and it survives; 3: neither.",
     "  refute replay FALSIFY-CRUX-B-11-001\n"
     "  refute replay C-NF4-002 --subject cpu_simd\n",
     attach,

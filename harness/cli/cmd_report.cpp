@@ -57,6 +57,7 @@ pipeline::RunReport report_of(const LedgerInputs& inputs,
   report.evidence = run.evidence;
   report.observations = run.observations;
   report.facts = run.facts;
+  report.notes = run.notes;
   report.ledger = pipeline::judge(report.contracts, inputs.today, run.evidence);
   report.exits = pipeline::all_that_apply(report.contracts, report.ledger, run.evidence,
                                           demands_of(*inputs.project, run.facts));

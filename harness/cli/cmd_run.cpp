@@ -5,12 +5,14 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "harness/cli/command.hpp"
 #include "harness/cli/run_options.hpp"
 #include "harness/cli/run_plan.hpp"
 #include "harness/cli/run_record.hpp"
+#include "harness/json/json.hpp"
 #include "harness/pipeline/execute/canary.hpp"
 #include "harness/pipeline/execute/environment.hpp"
 #include "harness/pipeline/judge/exit_codes.hpp"
@@ -28,6 +30,40 @@ int status(ExitCode code) {
 int refuse(const Error& error, ExitCode code) {
   fmt::print(stderr, "refute: {}{}{}\n", error.what, error.hint.empty() ? "" : "; ", error.hint);
   return status(code);
+}
+
+/// Who reads stdout as JSON gets an object, also where nothing was run; stderr says the same to a
+/// person.
+int nothing_run(const RunOptions& options, ExitCode code, const Error& error,
+                Diagnostics findings = {}) {
+  if (options.format != "json") return status(code);
+  Value list{Value::List{}};
+  for (const Diagnostic& d : findings) {
+    list.push(Value::Map{{"code", d.code},
+                         {"file", d.file},
+                         {"line", d.span.line},
+                         {"column", d.span.column},
+                         {"message", d.message},
+                         {"help", d.help}});
+  }
+  fmt::print("{}", json::dump_pretty(Value::Map{{"error", error.what},
+                                                {"hint", error.hint},
+                                                {"exit_code", static_cast<int>(code)},
+                                                {"findings", std::move(list)}}));
+  return status(code);
+}
+
+/// In a sentence why this project cannot be run; the findings say it in full.
+std::string why_not(const Project& project, const Diagnostics& errors) {
+  if (!project.loaded.unreadable.empty()) return project.loaded.unreadable.front().what;
+  if (!errors.empty()) return errors.front().message;
+  return fmt::format("there is no contract in {}", fmt::join(project.paths, ", "));
+}
+
+int nothing_run(const Project& project, const RunOptions& options) {
+  const Diagnostics errors = errors_of(project);
+  return nothing_run(options, *project.bad,
+                     {why_not(project, errors), "stderr says what is wrong, and where"}, errors);
 }
 
 std::string architecture_of(const std::vector<Evidence>& evidence) {
@@ -143,11 +179,14 @@ int run(const RunOptions& options) {
   pipeline::Lifeline lifeline;  // forks: to be made while this process is small
   const auto project = open_project(options.project);
   print_findings(*project);
-  if (project->bad) return status(*project->bad);
+  if (project->bad) return nothing_run(*project, options);
 
   Caches caches(options.store);
   const auto plan = plan_run(*project, options, caches.file_digests);
-  if (!plan) return refuse(plan.error().error, plan.error().code);
+  if (!plan) {
+    refuse(plan.error().error, plan.error().code);
+    return nothing_run(options, plan.error().code, plan.error().error);
+  }
   print_findings(plan->fixtures.diagnostics);
 
   auto store = pipeline::RunWriter::create(options.store, facts_of(*project, options));

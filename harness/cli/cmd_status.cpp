@@ -77,6 +77,7 @@ int status(const StatusWords& words) {
   report.evidence = committed->evidence;
   if (inputs->run) {
     report.facts = inputs->run->facts;
+    report.notes = inputs->run->notes;
     report.evidence.insert(report.evidence.end(), inputs->run->evidence.begin(),
                            inputs->run->evidence.end());
   }

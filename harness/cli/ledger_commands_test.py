@@ -6,6 +6,7 @@ usage: ledger_commands_test.py REFUTE
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -252,6 +253,33 @@ class LedgerCommands(unittest.TestCase):
         self.assertIn("there is one on cpu_scalar", done.stderr)
         self.assertIn("FALSIFY-TOY-DOUBLE-001", self.project("replay", "", expect=4).stderr)
 
+    def test_a_replay_that_survives_on_unchanged_code_is_no_good_news(self):
+        # A fault that needs the calls before it: the third call of a process is wrong.
+        double = "(lambda n: lambda x: (n.append(x), 2 * x + (len(n) == 3))[1])([])"
+        self.write_worker(double=double)
+        path = self.root / "workers" / "falsify_toy"
+        text = path.read_text().replace('range(job["parameters"]["limit"])',
+                                        '([job["replay"]["x"]] if job["replay"] else range(100))')
+        # Asked twice, the lambda counts on: the message must not.
+        path.write_text(text.replace(", subject(bad[0]))", ", -1)"))
+        self.project("run", expect=1)
+        done = self.project("replay", "FALSIFY-TOY-DOUBLE-001", expect=3)
+        self.assertIn("does not come out when this input is run alone", done.stdout)
+        self.assertIn("refute run --claim FALSIFY-TOY-DOUBLE-001", done.stdout)
+        self.write_worker(source="two")
+        self.assertIn("no longer refutes", self.project("replay", "FALSIFY-TOY-DOUBLE-001").stdout)
+
+    def test_a_replay_names_the_earlier_run_that_has_the_refutation(self):
+        self.write_worker(double="lambda x: 2 * x if x != 41 else 0")
+        self.project("run", expect=1)
+        earlier = self.run_folder().name
+        self.write_worker(source="two")
+        self.project("run")
+        done = self.project("replay", "FALSIFY-TOY-DOUBLE-001", expect=4)
+        self.assertIn(f"--run {earlier}", done.stderr)
+        self.assertNotIn("did you mean", done.stderr)
+        self.project("replay", "FALSIFY-TOY-DOUBLE-001", "--run", earlier)
+
     def test_promote_takes_no_run_that_was_cut_short(self):
         self.project("run")
         run = self.root / ".refute" / "runs" / (self.root / ".refute" / "latest").read_text().strip() / "run.json"
@@ -260,6 +288,50 @@ class LedgerCommands(unittest.TestCase):
         self.assertIn("cut short", self.project("promote", expect=2).stderr)
         self.assertFalse((self.root / "reports").exists())
         self.project("promote", "--interrupted")
+
+    def run_folder(self):
+        return self.root / ".refute" / "runs" / (self.root / ".refute" / "latest").read_text().strip()
+
+    def test_an_edited_run_is_refused_by_all_that_read_it(self):
+        # The contract asks for exhaustive agreement: a run that tried some values says it tried all.
+        worker = self.root / "workers" / "falsify_toy"
+        worker.write_text(worker.read_text().replace('"exhaustive"', '"generated"'))
+        self.project("run")
+        record = self.run_folder() / "record.jsonl"
+        good = record.read_text()
+        lines = good.splitlines(keepends=True)
+        for bad in (good.replace('"generated"', '"exhaustive"'), "".join(lines[1:]), "".join(lines[:-1]), good[:-1]):
+            record.write_text(bad)
+            for command in ("promote", "report", "status"):
+                done = self.project(command, expect=7)
+                self.assertIn("record.jsonl", done.stderr)
+                self.assertIn("run again", done.stderr)
+            self.assertFalse((self.root / "reports").exists())
+            self.project("replay", "FALSIFY-TOY-DOUBLE-001", expect=7)
+        record.write_text(good)
+        self.project("promote")
+
+    def test_a_newer_run_that_was_killed_is_told_and_stands_in_promotes_way(self):
+        self.project("run")
+        done = self.run_folder()
+        killed = done.with_name("29991231-235959-0")
+        shutil.copytree(done, killed)
+        facts = json.loads((killed / "run.json").read_text())
+        del facts["records"]
+        (killed / "run.json").write_text(json.dumps(facts | {"id": killed.name, "finished": False}))
+        for name in ("record.jsonl", "observations.jsonl"):
+            (killed / name).write_text((killed / name).read_text().splitlines(keepends=True)[0])
+        document = json.loads(self.project("report", "--json").stdout)
+        self.assertIn(killed.name, document["notes"][0])
+        for format in ("text", "md"):
+            self.assertIn(f"{killed.name}, did not finish", self.project("report", "--format", format).stdout)
+        self.assertIn("run again", self.project("promote", expect=2).stderr)
+        self.assertFalse((self.root / "reports").exists())
+        self.project("promote", "--run", done.name)
+        self.project("run")
+        self.project("promote", expect=2)  # the killed one is still the newest
+        shutil.rmtree(killed)
+        self.project("promote")
 
     def test_promote_does_not_only_take_away(self):
         self.run_and_promote()

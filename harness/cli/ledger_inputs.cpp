@@ -41,11 +41,18 @@ pipeline::Fixtures fixtures_of(const Project& project, const std::string& store)
                                  digests);
 }
 
-Result<std::optional<pipeline::StoredRun>> stored_run(const LedgerOptions& options) {
+Result<std::optional<pipeline::StoredRun>, pipeline::StoreError> stored_run(
+    const LedgerOptions& options) {
   if (options.run.empty()) return pipeline::load_latest(options.store);
-  Result<pipeline::StoredRun> run = pipeline::load_run(options.store, options.run);
+  auto run = pipeline::load_run(options.store, options.run);
   if (!run) return run.take_error();
   return std::optional<pipeline::StoredRun>(*std::move(run));
+}
+
+/// A record that is not what its run wrote is no evidence; a name that is no run is a slip.
+Refusal no_run(const LedgerOptions& options, const pipeline::StoreError& error) {
+  if (error.damaged) return {ExitCode::not_verified, error};
+  return {options.run.empty() ? ExitCode::no_verdict : ExitCode::usage, error};
 }
 
 std::string short_digest(const std::string& digest) {
@@ -107,9 +114,7 @@ void add_run_option(CLI::App& app, LedgerOptions& options) {
 Result<LedgerInputs, Refusal> ledger_inputs(const LedgerOptions& options) {
   LedgerInputs inputs;
   auto run = stored_run(options);
-  if (!run) {
-    return Refusal{options.run.empty() ? ExitCode::no_verdict : ExitCode::usage, run.take_error()};
-  }
+  if (!run) return no_run(options, run.error());
   inputs.run = *std::move(run);
   ProjectOptions project = options.project;
   if (options.as_the_run && inputs.run) adopt(project, earlier_run(inputs.run->facts.options));

@@ -89,6 +89,12 @@ std::unique_ptr<Project> open_project(const ProjectOptions& options) {
   return project;
 }
 
+Diagnostics errors_of(const Project& project) {
+  Diagnostics errors = worth_showing(project);
+  std::erase_if(errors, [](const Diagnostic& d) { return d.severity != Severity::error; });
+  return errors;
+}
+
 void print_findings(const Project& project) {
   pipeline::LoadResult shown;
   shown.diagnostics = worth_showing(project);

@@ -54,6 +54,8 @@ std::unique_ptr<Project> open_project(const ProjectOptions& options);
 /// Prints to stderr what is wrong with contracts, workers and bindings. Errors in full; of the
 /// linter's warnings only how many there are, because `validate` shows them.
 void print_findings(const Project& project);
+/// What of that stops a run: the errors, in the order of the stages.
+Diagnostics errors_of(const Project& project);
 /// Findings that belong to no contract's text.
 void print_findings(const Diagnostics& diagnostics);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "harness/catch.hpp"
+#include "harness/json/json.hpp"
 #include "harness/pipeline/execute/children.hpp"
 
 namespace refute {
@@ -115,6 +116,44 @@ TEST_CASE("machine-read output has stdout for itself") {
       cli.run({cli.contract({{id("POWERFUL"), kGood}}), "--claim", id("POWERFUL"), "--json"});
   CHECK(result.out.text().starts_with("{"));
   CHECK(contains(result.err.text(), "3 passed, 0 failed, 0 skipped"));
+}
+
+TEST_CASE("where nothing is run, machine-read output says so as well") {
+  const Cli cli;
+  const std::string good = cli.contract({{id("POWERFUL"), kGood}});
+  const auto error_of = [&](std::vector<std::string> arguments, int status) {
+    arguments.push_back("--json");
+    const ChildResult result = cli.run(arguments);
+    INFO(result.out.text() + result.err.text());
+    CHECK(status_of(result) == status);
+    const auto document = json::parse(result.out.text());
+    REQUIRE(document);
+    REQUIRE(document->find("error"));
+    CHECK(*document->find("exit_code")->as_int() == status);
+    return *document->find("error")->as_string() + json::dump(*document->find("findings"));
+  };
+  CHECK(contains(error_of({cli.path("nope.yaml")}, 2), "nope.yaml"));
+  CHECK(contains(error_of({good, "--claim", "NOPE"}, 4), "NOPE"));
+  const std::string faulty = cli.contract({{id("POWERFUL"), "    mutants: [no_such_mutant]\n"}});
+  CHECK(contains(error_of({faulty}, 1), "\"RF0813\""));
+}
+
+TEST_CASE("a contract cannot speak to the terminal") {
+  const Cli cli;
+  std::ifstream file(cli.contract({{id("POWERFUL"), kGood}}));
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t at = text.find("rule: ");
+  REQUIRE(at != std::string::npos);
+  text.replace(at, text.find('\n', at) - at, "rule: \"clears \\x1b[2J the screen\"");
+  std::ofstream(cli.path("unruly-v1.yaml")) << text;
+  const std::string contract = cli.path("unruly-v1.yaml");
+  for (const ChildResult& result :
+       {cli.refute({"list", contract, "--worker", cli.path("worker")}),
+        cli.refute({"explain", id("POWERFUL"), "--contracts", contract})}) {
+    INFO(result.out.text());
+    CHECK(contains(result.out.text(), "clears \\x1b[2J the screen"));
+    CHECK_FALSE(contains(result.out.text(), "\x1b["));
+  }
 }
 
 TEST_CASE("each way to fail has its exit code") {

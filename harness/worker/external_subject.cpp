@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -68,6 +69,30 @@ pid_t spawn(const std::string& path, const Pipe& in, const Pipe& out) {
   return pid;
 }
 
+std::string fate_of(int status) {
+  return WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
+                             : fmt::format("exited with status {}", WEXITSTATUS(status));
+}
+
+/// The status that the process leaves with, or nothing where it had to be killed.
+std::optional<int> leave(pid_t pid, double deadline_s) {
+  for (;;) {
+    int status = 0;
+    const pid_t left = ::waitpid(pid, &status, WNOHANG);
+    if (left == pid) return status;
+    if (left < 0 && errno != EINTR) return 0;  // it has been waited for
+    if (now_s() >= deadline_s) break;
+    const timespec pause{0, 2'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  return std::nullopt;
+}
+
+// One job a process, one server at a time: there is no second thread that it could be about.
+std::optional<std::string> bad_end;
+
 /// The server's `why`, in one line that can be printed; what it is asked is in the record anyway.
 std::string reason_of(const Value& answer) {
   const Value* why = answer.find("why");
@@ -98,32 +123,41 @@ ExternalSubject::ExternalSubject(const std::string& path, double time_limit_s)
   ::fcntl(from_, F_SETFL, O_NONBLOCK);
 }
 
+std::optional<std::string> take_bad_end() {
+  return std::exchange(bad_end, std::nullopt);
+}
+
+// What has failed already is not waited for: it may hang, and its sentence is said.
 ExternalSubject::~ExternalSubject() {
   if (to_ >= 0) ::close(to_);
+  const double deadline_s = now_s() + (failed_ ? 0.2 : kGraceS);
+  const std::optional<int> status = pid_ > 0 ? leave(pid_, deadline_s) : 0;
   if (from_ >= 0) ::close(from_);
-  if (pid_ <= 0) return;
-  // The end of stdin is its sign to leave; one that does not is not waited for.
-  for (int i = 0; i < 100; ++i) {
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) return;
-    const timespec pause{0, 2'000'000};
-    ::nanosleep(&pause, nullptr);
-  }
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
+  if (failed_ || status == 0) return;
+  bad_end = fmt::format(
+      "`{}` answered everything, and at the end of its stdin it {}; it is to "
+      "exit with status 0",
+      path_, status ? fate_of(*status) : fmt::format("did not leave within {} s", kGraceS));
 }
 
 void ExternalSubject::fail(const std::string& what) {
+  failed_ = true;
   int status = 0;
   std::string fate;
   const timespec pause{0, 20'000'000};  // the pipe closes a moment before the process can be reaped
   ::nanosleep(&pause, nullptr);
   if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
     pid_ = -1;
-    fate = WIFSIGNALED(status) ? fmt::format(" (it was ended by signal {})", WTERMSIG(status))
-                               : fmt::format(" (it exited with status {})", WEXITSTATUS(status));
+    fate = fmt::format(" (it {})", fate_of(status));
   }
   const std::string about = asked_.empty() ? "" : fmt::format("; it was asked {}", asked_);
   throw SubjectFailure(fmt::format("`{}` {}{}{}", path_, what, fate, about));
+}
+
+/// What there is of the answer that is waited for.
+std::string ExternalSubject::silence() const {
+  if (wanted_ == 0) return "gave no answer";
+  return fmt::format("sent {} of the {} bytes that it announced", buffered_.size(), wanted_);
 }
 
 /// Whoever stops a job for its time takes our last words with it, so they are said before.
@@ -134,10 +168,10 @@ void ExternalSubject::wait_for_answer(double deadline_s) {
     const int ready = ::poll(&wait, 1, left_ms(until));
     if (ready > 0) return;
     if (ready < 0 && errno == EINTR) continue;
-    if (now_s() >= deadline_s) fail(fmt::format("gave no answer within {} s", time_limit_s_));
+    if (now_s() >= deadline_s) fail(fmt::format("{} within {} s", silence(), time_limit_s_));
     if (warned_ || now_s() < warn_at_s_) continue;
     warned_ = true;
-    fmt::print(stderr, "`{}` has not answered yet; it was asked {}\n", path_, asked_);
+    fmt::print(stderr, "`{}` {} so far; it was asked {}\n", path_, silence(), asked_);
     std::fflush(stderr);
   }
 }
@@ -206,6 +240,7 @@ std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(
   const double deadline_s = now_s() + time_limit_s_;
   request.set("bytes", static_cast<std::uint64_t>(bytes.size()));
   asked_ = json::dump(request);
+  wanted_ = 0;
   const std::string head = asked_ + "\n";
   transfer(std::as_bytes(std::span(head)), deadline_s);
   transfer(bytes, deadline_s);
@@ -226,6 +261,7 @@ std::variant<std::vector<std::byte>, RefusedInput> ExternalSubject::ask(
   if (!announced) fail("answered without `bytes`");
   if (*announced != answer_size)
     fail(fmt::format("answered with {} bytes where {} were asked for", *announced, answer_size));
+  wanted_ = answer_size;
   std::vector<std::byte> data(answer_size);
   read_exactly(data, deadline_s);
   return data;

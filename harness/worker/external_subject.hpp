@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -19,6 +20,14 @@ struct RefusedInput {
   std::uint64_t index = 0;
 };
 
+/// How long a server may take to leave after the end of its stdin: an interpreter with a device to
+/// give back needs seconds.
+inline constexpr double kGraceS = 5;
+
+/// How the last server of this process that left wrongly did so, in a sentence; nothing if all left
+/// as the protocol says. Asking forgets it.
+std::optional<std::string> take_bad_end();
+
 /// Our end of a subject server (`WORKER --serve`, harness/PROTOCOL.md): one process per job, one
 /// question at a time over its stdin and stdout. Whatever it does wrong (dying, garbage, an answer
 /// of another size, silence) becomes a SubjectFailure with a sentence; nothing it sends is trusted
@@ -27,6 +36,8 @@ class ExternalSubject {
  public:
   /// Starts `path --serve`. Each exchange may take `time_limit_s` at most.
   ExternalSubject(const std::string& path, double time_limit_s);
+  /// Closes the server's stdin and waits for it to leave with status 0, `kGraceS` at most, then
+  /// kills it. Another end is kept for take_bad_end(), as a destructor cannot throw.
   ~ExternalSubject();
   ExternalSubject(const ExternalSubject&) = delete;
   ExternalSubject& operator=(const ExternalSubject&) = delete;
@@ -44,13 +55,15 @@ class ExternalSubject {
   void read_exactly(std::span<std::byte> in, double deadline_s);
   std::size_t read_some(double deadline_s);
   void wait_for_answer(double deadline_s);
+  std::string silence() const;
   [[noreturn]] void fail(const std::string& what);
 
   std::string path_;
   double time_limit_s_;
   double warn_at_s_;
-  std::string asked_;  ///< the request that is being answered
-  bool warned_ = false;
+  std::string asked_;       ///< the request that is being answered
+  std::size_t wanted_ = 0;  ///< bytes that the answer announced; 0 before it
+  bool warned_ = false, failed_ = false;
   pid_t pid_ = -1;
   int to_ = -1, from_ = -1;
   std::vector<std::byte> buffered_;  ///< read and not yet used

@@ -134,6 +134,33 @@ TEST_CASE("A silent server is not waited for") {
   CHECK(says(failure("#!/bin/sh\nexec sleep 30\n", 0.3), "no answer within 0.3 s"));
 }
 
+TEST_CASE("A server that keeps back a byte is told by how many came") {
+  CHECK(says(
+      failure("#!/bin/sh\nread line\necho '{\"bytes\": 6}'\nprintf abcab\nexec sleep 30\n", 0.3),
+      "sent 5 of the 6 bytes that it announced within 0.3 s"));
+}
+
+TEST_CASE("A server leaves with status 0 when its stdin ends, and any other end is told") {
+  const auto end = [](const std::string& last) {
+    const Server server(
+        "#!/bin/sh\nread line\nhead -c 3 > /dev/null\necho '{\"bytes\": 0}'\nsed d\n" + last);
+    {
+      ExternalSubject subject(server.path(), 20);
+      CHECK(ask(subject, "abc", 0).empty());
+    }
+    return take_bad_end().value_or("left well");
+  };
+  CHECK(end("") == "left well");
+  CHECK(end("exit 0\n") == "left well");
+  CHECK(says(end("exit 7\n"), "at the end of its stdin it exited with status 7"));
+  CHECK(says(end("kill -ABRT $$\n"), "was ended by signal 6"));
+  CHECK(says(end("exec sleep 30\n"), "did not leave within 5 s"));
+  CHECK_FALSE(take_bad_end());
+  // What failed before has its own sentence, and is not waited for.
+  failure("#!/bin/sh\nread line\necho hello\nsed d\nexit 7\n");
+  CHECK_FALSE(take_bad_end());
+}
+
 TEST_CASE("What a silent server was asked is said before the job's time is over") {
   std::fflush(stderr);
   std::FILE* said = std::tmpfile();
@@ -146,7 +173,7 @@ TEST_CASE("What a silent server was asked is said before the job's time is over"
   char text[500] = {};
   CHECK(std::fread(text, 1, sizeof text - 1, said) > 0);
   std::fclose(said);
-  CHECK(says(text, "has not answered yet; it was asked {\"op\":\"test\""));
+  CHECK(says(text, "gave no answer so far; it was asked {\"op\":\"test\""));
 }
 
 TEST_CASE("A program that is not there or not executable is named") {

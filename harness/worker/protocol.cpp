@@ -11,6 +11,7 @@
 #include "harness/json/json.hpp"
 #include "harness/worker/context.hpp"
 #include "harness/worker/errors.hpp"
+#include "harness/worker/external_subject.hpp"
 #include "harness/worker/parameter_rule.hpp"
 
 namespace refute::worker {
@@ -123,16 +124,28 @@ int dispatch(int argc, char** argv, const Table& table) {
 
 }  // namespace
 
+namespace {
+
+Verdict verdict_of(const Row& row, Context& context) {
+  try {
+    return row.falsify(context);
+  } catch (const SubjectDeclined& declined) {
+    return Declined{declined.reason, declined.what()};
+  }
+}
+
+}  // namespace
+
 Outcome run_job(const Table& table, const Job& job) {
   const Row& row = row_of(table, job);
   require_known(row, job);
   Context context(job);
-  try {
-    Verdict verdict = row.falsify(context);
-    return context.outcome(std::move(verdict));
-  } catch (const SubjectDeclined& declined) {
-    return context.outcome(Declined{declined.reason, declined.what()});
-  }
+  (void)take_bad_end();  // of a job before, in a test
+  Outcome outcome = context.outcome(verdict_of(row, context));
+  // The server is gone with the falsifier's scope. What it refuted stands without its end.
+  const auto bad_end = take_bad_end();
+  if (bad_end && !std::holds_alternative<Refuted>(outcome.verdict)) throw SubjectFailure(*bad_end);
+  return outcome;
 }
 
 Value record_of(const Job& job, const Outcome& outcome) {

@@ -6,6 +6,7 @@
 #include "harness/json/json.hpp"
 #include "harness/worker/context.hpp"
 #include "harness/worker/errors.hpp"
+#include "harness/worker/external_subject.hpp"
 
 using namespace refute;
 using namespace refute::worker;
@@ -22,6 +23,14 @@ Verdict reads_parameters(Context& context) {
 Verdict has_a_bug(Context&) {
   throw std::logic_error("oops");
 }
+Verdict starts_the_server(Context& context) {
+  ExternalSubject server(context.job().external_subject, 5);
+  context.add_cases(1);
+  context.compare().in_band(1, 0, 2, "value");
+  if (context.job().seed.value == 1) return refuted("outside", Value::Map{{"value", 1}});
+  if (context.job().seed.value == 2) throw SubjectDeclined(DeclineReason::not_served, "no");
+  return survived();
+}
 
 constexpr Row kRows[] = {
     {.claim = "T-1",
@@ -32,6 +41,7 @@ constexpr Row kRows[] = {
      .controls = {"c"},
      .parameters = {"cases", "band", "value"}},
     {.claim = "T-2", .help = "has a bug", .falsify = has_a_bug, .subjects = {"a"}},
+    {.claim = "T-3", .help = "asks a server", .falsify = starts_the_server, .subjects = {"a"}},
 };
 constexpr Table kTable = {"falsify_test", "TEST", kRows, {"abc", "", "gcc 12", "-O2", "none"}};
 
@@ -161,9 +171,30 @@ TEST_CASE("The list names rows and sources; what is unknown is left out") {
   const Value list = list_of(kTable);
   CHECK(*list.find("kind")->as_string() == "falsifier");
   CHECK(json::dump(*list.find("source")) == R"({"cpu":"abc"})");
-  CHECK(list.find("rows")->as_list()->size() == 2);
+  CHECK(list.find("rows")->as_list()->size() == 3);
   CHECK(json::dump(*list.find("rows")->as_list()->front().find("mutants")) == R"(["m"])");
   Table without = kTable;
   without.build.source_cpu = "";
   CHECK(list_of(without).find("source") == nullptr);
+}
+
+TEST_CASE("How a subject server ends is part of what came of the job") {
+  Job job = sound_job();
+  job.claim = {"T-3"};
+  job.seed = {0};
+  // Neither reads its arguments: /bin/true leaves well at once, /bin/false with status 1.
+  job.external_subject = "/bin/true";
+  CHECK(to_string(run_job(kTable, job).verdict) == "survived");
+  job.external_subject = "/bin/false";
+  for (const std::uint64_t seed : {0, 2}) {
+    job.seed = {seed};
+    try {
+      run_job(kTable, job);
+      FAIL("the end of the server went unseen");
+    } catch (const SubjectFailure& failure) {
+      CHECK(std::string(failure.what()).find("exited with status 1") != std::string::npos);
+    }
+  }
+  job.seed = {1};
+  CHECK(to_string(run_job(kTable, job).verdict) == "refuted");
 }

@@ -142,7 +142,8 @@ std::vector<BoundSubject> subjects_of(const Claim& claim, const WorkerInfo& work
                                       const Registry& registry) {
   std::vector<BoundSubject> subjects;
   for (const SubjectName& name : claim.subjects) {
-    if (contains(row.subjects, name)) subjects.push_back({name, "", source_of(worker, name)});
+    if (contains(row.subjects, name))
+      subjects.push_back({name, "", source_of(worker, name), declares_source(worker, name)});
   }
   for (const WorkerInfo& server : registry.workers) {
     const bool ours = server.kind == WorkerKind::subject && server.contract == worker.contract;

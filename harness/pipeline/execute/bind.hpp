@@ -14,6 +14,9 @@ struct BoundSubject {
   SubjectName name;
   std::string server;  ///< path of the subject server that computes; empty: the falsifier's own
   Digest source;       ///< what the evidence rests on
+  /// The worker itself says what its evidence rests on. Else `source` is the digest of a file, and
+  /// a script may change behind it.
+  bool declared = false;
 };
 
 /// A claim and the row that tries to refute it. Points into the contracts and the registry that it

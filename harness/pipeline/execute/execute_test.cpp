@@ -22,9 +22,11 @@ PlannedJob job_for(const std::string& claim, Arm arm = Arm::subject, double time
   planned.job.arm = arm;
   if (arm == Arm::mutant) planned.job.mutant = {"truncate"};
   planned.job.limits = {time_s, 1024};
+  planned.job.parameters = Value::Map{{"band", 0.5}, {"cases", 10}};
   planned.job.id = job_id(planned.job);
   planned.worker = UNRULY_WORKER;
   planned.provenance = {{"claim digest"}, {"source digest"}, ""};
+  planned.declared = true;
   return planned;
 }
 
@@ -114,6 +116,8 @@ TEST_CASE("every lie is broken, and says which lie") {
       {"UNKNOWN-MEMBER", "did you mean `comparisons`?"},
       {"BAD-DIGEST", "\"result_digest\" must be"},
       {"FIXTURE-WITHOUT-INPUT", "names no input"},
+      {"READS-NOTHING", "(\"parameters_read\" is empty; there are band, cases)"},
+      {"DISCARDS-MOST", "with 10 cases while 101 were discarded"},
       {"LIST", "must be an object"},
       {"WITHOUT-NONCE", "\"nonce\" is missing"},
       {"WITHOUT-CASES", "\"cases\" is missing"},
@@ -126,6 +130,16 @@ TEST_CASE("every lie is broken, and says which lie") {
     CAPTURE(claim, part);
     CHECK(broken_message(claim).find(part) != std::string::npos);
   }
+}
+
+TEST_CASE("what a record shows of its work is held against the job, and no further") {
+  CHECK(verdict_of("DISCARDS-MANY") == "survived");
+  PlannedJob without = job_for("READS-NOTHING");
+  without.job.parameters = Value::Map{};
+  CHECK(to_string(run_once(without, {}).evidence.outcome.verdict) == "survived");
+  // A mutant that lives is vacuity, which is worse than a broken record.
+  CHECK(to_string(run_once(job_for("READS-NOTHING", Arm::mutant), {}).evidence.outcome.verdict) ==
+        "survived");
 }
 
 TEST_CASE("a worker that is not there is broken, and names the file") {
@@ -265,6 +279,10 @@ TEST_CASE("vacuity results are remembered by digest, and only those") {
   CHECK(cached(changed).empty());
   changed = jobs;
   changed[1].fixture_digests["minilm"] = {"another file"};
+  CHECK(cached(changed) == std::vector<std::size_t>{2});
+  // The file is the same, and what it starts need not be.
+  changed = jobs;
+  changed[1].declared = false;
   CHECK(cached(changed) == std::vector<std::size_t>{2});
   std::filesystem::remove(path);
 }

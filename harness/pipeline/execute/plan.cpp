@@ -100,6 +100,7 @@ class ClaimPlan {
     planned.worker = bound_.worker->path;
     planned.provenance = {digest_, subject.source, ""};
     planned.exclusive = bound_.row->exclusive;
+    planned.declared = subject.declared;
     planned.fixtures_wanted = bound_.row->fixtures;
     out_.push_back(std::move(planned));
   }
@@ -117,7 +118,9 @@ void plan_vacuity(const BoundClaim& bound, const std::vector<BoundSubject>& subj
   const Claim& claim = *bound.claim;
   if (claim.expect == Expect::refuted) {
     if (claim.control)
-      plan.add({*claim.control, "", source_of(*bound.worker, *claim.control)}, Arm::control);
+      plan.add({*claim.control, "", source_of(*bound.worker, *claim.control),
+                declares_source(*bound.worker, *claim.control)},
+               Arm::control);
     return;
   }
   // Mutants stand in for the claim's first subject, whichever subjects were selected: they are

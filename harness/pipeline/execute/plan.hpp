@@ -40,6 +40,7 @@ struct PlannedJob {
   std::string worker;     ///< path of the executable
   Provenance provenance;  ///< architecture is still empty: the worker tells it
   bool exclusive = false;
+  bool declared = false;  ///< the worker itself told provenance.source (BoundSubject)
   std::vector<std::string> fixtures_wanted;  ///< names; attach() fills in the next and job.fixtures
   std::map<std::string, Digest> fixture_digests;
 };

@@ -112,6 +112,37 @@ void check_sense(Fields& fields, const Outcome& outcome) {
   }
 }
 
+/// Rapidcheck's own limit: beyond it the generator does not fit the property.
+constexpr std::uint64_t kMostDiscardsPerCase = 10;
+
+std::string names_of(const Value& parameters) {
+  std::string names;
+  for (const auto& [name, value] : *parameters.as_map())
+    names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+/// A survival that counts for its claim must have been work on that claim. A mutant that survives
+/// counts for nothing, whatever its record says.
+void check_work(Fields& fields, const Job& job, const Outcome& outcome) {
+  if (!std::holds_alternative<Survived>(outcome.verdict)) return;
+  if (job.arm != Arm::subject && job.arm != Arm::control) return;
+  const bool given = job.parameters.is_map() && !job.parameters.as_map()->empty();
+  if (given && outcome.parameters_read.empty()) {
+    fields.fail(
+        fmt::format("the record says survived, and that none of the contract's parameters was read "
+                    "(\"parameters_read\" is empty; there are {})",
+                    names_of(job.parameters)));
+  }
+  const Coverage& c = outcome.coverage;
+  if (c.discards / kMostDiscardsPerCase >= c.cases && c.discards > kMostDiscardsPerCase * c.cases) {
+    fields.fail(
+        fmt::format("the record says survived with {} cases while {} were discarded: more than {} "
+                    "for each case, so next to nothing was tried",
+                    c.cases, c.discards, kMostDiscardsPerCase));
+  }
+}
+
 Outcome from_record(const Job& job, const std::string& record) {
   auto document = json::parse(record, {.bytes = kRecordLimit, .depth = 64, .nodes = 200'000});
   if (!document)
@@ -121,6 +152,7 @@ Outcome from_record(const Job& job, const std::string& record) {
   Outcome outcome = read_outcome(fields);
   fields.close();
   check_sense(fields, outcome);
+  check_work(fields, job, outcome);
   if (!fields.good()) return broken(fields.problem());
   return outcome;
 }

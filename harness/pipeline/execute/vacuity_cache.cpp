@@ -9,9 +9,12 @@ namespace refute::pipeline {
 namespace {
 
 // What a device does is not covered by these digests, so its jobs are always run; so is what the
-// claim itself asks.
-bool cacheable(const Job& job) {
-  return job.arm != Arm::subject && !job.subject.text.starts_with("cuda") && !job.replay;
+// claim itself asks. The digest of a file says nothing of the scripts and libraries behind it: a
+// falsifier that became vacuous there would go on living by what it once refuted.
+bool cacheable(const PlannedJob& planned) {
+  const Job& job = planned.job;
+  return planned.declared && job.arm != Arm::subject && !job.subject.text.starts_with("cuda") &&
+         !job.replay;
 }
 
 std::string key_of(const PlannedJob& planned) {
@@ -44,7 +47,7 @@ VacuityCache::VacuityCache(LineCache& cache) : cache_(cache) {
 }
 
 std::optional<Outcome> VacuityCache::find(const PlannedJob& planned) const {
-  if (!cacheable(planned.job)) return std::nullopt;
+  if (!cacheable(planned)) return std::nullopt;
   const auto at = entries_.find(key_of(planned));
   if (at == entries_.end()) return std::nullopt;
   Job job = planned.job;
@@ -62,7 +65,7 @@ std::optional<Outcome> VacuityCache::find(const PlannedJob& planned) const {
 
 void VacuityCache::remember(const PlannedJob& planned, const std::string& nonce,
                             const std::string& record, const Outcome& outcome) {
-  if (!cacheable(planned.job) || !lasting(outcome)) return;
+  if (!cacheable(planned) || !lasting(outcome)) return;
   const std::string key = key_of(planned);
   entries_[key] = {nonce, record};
   Value line;

@@ -11,7 +11,8 @@ namespace refute::pipeline {
 
 /// Remembers what mutants, negated checks and controls came to, so that the power of a check is
 /// shown once per version of claim, worker and inputs. Keeps the worker's own record, which is
-/// checked again, word for word, when it is used.
+/// checked again, word for word, when it is used. Only of workers that say themselves what their
+/// evidence rests on (`source` in PROTOCOL.md), and of no subject server.
 class VacuityCache {
  public:
   explicit VacuityCache(LineCache& cache);

@@ -78,6 +78,10 @@ void read_server(Fields& fields, WorkerInfo& info) {
     fields.fail("\"operations\" is empty: the server serves nothing");
 }
 
+const char* backend_of(const SubjectName& subject) {
+  return subject.text.starts_with("cuda") ? "cuda" : "cpu";
+}
+
 }  // namespace
 
 const Row* WorkerInfo::row(const ClaimId& claim) const {
@@ -91,8 +95,12 @@ const ParameterRule* WorkerInfo::parameter(std::string_view name) const {
 }
 
 Digest source_of(const WorkerInfo& worker, const SubjectName& subject) {
-  const auto at = worker.source.find(subject.text.starts_with("cuda") ? "cuda" : "cpu");
+  const auto at = worker.source.find(backend_of(subject));
   return at == worker.source.end() ? worker.file : at->second;
+}
+
+bool declares_source(const WorkerInfo& worker, const SubjectName& subject) {
+  return worker.source.contains(backend_of(subject));
 }
 
 Digest source_of(const WorkerInfo& worker, const WorkerInfo& server) {

@@ -52,6 +52,8 @@ struct WorkerInfo {
 
 /// The digest that evidence about this subject rests on.
 Digest source_of(const WorkerInfo& worker, const SubjectName& subject);
+/// Whether that is what the worker says of itself, and not the digest of its file.
+bool declares_source(const WorkerInfo& worker, const SubjectName& subject);
 /// The same where a subject server computes and the falsifier judges: it rests on both.
 Digest source_of(const WorkerInfo& worker, const WorkerInfo& server);
 

@@ -28,7 +28,8 @@ struct RunReport {
   std::vector<Observation> observations;  ///< of the run; for captured output and durations
   std::optional<RunFacts> facts;          ///< none: the committed evidence alone
   std::optional<Baseline> baseline;
-  std::vector<ExitCode> exits;  ///< all that apply, first first
+  std::vector<ExitCode> exits;     ///< all that apply, first first
+  std::vector<std::string> notes;  ///< on the run itself: cut short, or not the newest one
 };
 
 std::string report_text(const RunReport& report, bool color = false);

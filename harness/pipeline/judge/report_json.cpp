@@ -155,6 +155,9 @@ std::string report_json(const RunReport& report) {
   document.set("levels", levels_value(report.ledger));
   document.set("jobs", tally_value(tally(report.contracts, report.evidence)));
   document.set("run", run_value(report));
+  if (!report.notes.empty()) {
+    document.set("notes", list_of(report.notes, [](const std::string& n) { return Value(n); }));
+  }
   if (report.baseline) {
     document.set("baseline", report.baseline->name);
     document.set("changes", list_of(changes_since(*report.baseline, report.ledger),

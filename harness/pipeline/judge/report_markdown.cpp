@@ -172,6 +172,8 @@ class MarkdownReport {
       body += fmt::format("- options {}\n", code(json::dump(report_.facts->options)));
       body += fmt::format("- toolchain {}\n", code(json::dump(report_.facts->toolchain)));
     }
+    for (const std::string& note : report_.notes)
+      body += fmt::format("- note: {}\n", escaped(note));
     for (const ExitCode exit : report_.exits) {
       body += fmt::format("- exit {}: {}\n", static_cast<int>(exit), meaning_of(exit));
     }

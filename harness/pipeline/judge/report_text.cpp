@@ -216,6 +216,7 @@ class TextReport {
       line(fmt::format("run {}, seed {}{}", report_.facts->id, report_.facts->seed.value,
                        report_.facts->interrupted ? ", interrupted" : ""));
     }
+    for (const std::string& note : report_.notes) line("note: " + printable(note));
     for (const ExitCode code : report_.exits) {
       if (code == ExitCode::ok) continue;
       line(fmt::format("exit {}: {}", static_cast<int>(code), meaning_of(code)));

@@ -11,14 +11,16 @@ constexpr int kRunSchema = 1;
 }  // namespace
 
 std::string run_facts_json(const RunFacts& f) {
-  return json::dump_pretty(Value::Map{{"schema", kRunSchema},
-                                      {"id", f.id},
-                                      {"seed", std::to_string(f.seed.value)},
-                                      {"options", f.options},
-                                      {"toolchain", f.toolchain},
-                                      {"machine", f.machine.text},
-                                      {"finished", f.finished},
-                                      {"interrupted", f.interrupted}});
+  Value value = Value::Map{{"schema", kRunSchema},
+                           {"id", f.id},
+                           {"seed", std::to_string(f.seed.value)},
+                           {"options", f.options},
+                           {"toolchain", f.toolchain},
+                           {"machine", f.machine.text},
+                           {"finished", f.finished},
+                           {"interrupted", f.interrupted}};
+  if (f.records) value.set("records", *f.records);
+  return json::dump_pretty(value);
 }
 
 Result<RunFacts> parse_run_facts(std::string_view text) {
@@ -35,6 +37,8 @@ Result<RunFacts> parse_run_facts(std::string_view text) {
   f.machine = map.digest_or_none("machine");
   f.finished = map.truth("finished");
   f.interrupted = map.truth("interrupted");
+  // Runs of before it was told have none.
+  if (value->find("records") != nullptr) f.records = map.count("records");
   if (std::optional<Error> error = map.finish()) return *std::move(error);
   return f;
 }

@@ -16,6 +16,7 @@
 #include "harness/pipeline/judge/file_text.hpp"
 #include "harness/pipeline/judge/record_json.hpp"
 #include "harness/pipeline/judge/run_facts.hpp"
+#include "harness/pipeline/judge/run_pairs.hpp"
 
 namespace refute::pipeline {
 namespace {
@@ -175,15 +176,13 @@ std::optional<Error> read_observations(const std::string& folder, StoredRun& run
 
 /// What the record leaves out comes back from beside it.
 void restore_environment(StoredRun& run) {
-  for (std::size_t i = 0; i < run.observations.size() && i < run.evidence.size(); ++i) {
-    if (run.observations[i].record == run.evidence[i].record) {
-      run.evidence[i].outcome.environment = run.observations[i].environment;
-    }
+  for (std::size_t i = 0; i < run.evidence.size(); ++i) {
+    run.evidence[i].outcome.environment = run.observations[i].environment;
   }
 }
 
 bool is_being_written(const std::string& folder) {
-  const int fd = ::open((folder + "/record.jsonl").c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open((folder + "/record.jsonl").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return false;
   const bool locked = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(fd);
@@ -192,16 +191,17 @@ bool is_being_written(const std::string& folder) {
 
 /// A run that was killed never became the latest. Its reader should not take the one before it for
 /// news.
-void note_newer_runs(const std::string& root, const std::string& id,
-                     std::vector<std::string>& notes) {
+void note_newer_runs(const std::string& root, const std::string& id, StoredRun& run) {
   for (const std::string& other : list_runs(root)) {
     if (run_order(other) <= run_order(id)) continue;
     const std::string folder = run_folder(root, other);
     const Result<std::string> text = read_text(folder + "/run.json");
     const Result<RunFacts> facts = text ? parse_run_facts(*text) : Result<RunFacts>(text.error());
     if (facts && facts->finished) continue;
-    notes.push_back(fmt::format("a newer run, {}, {}", other,
-                                is_being_written(folder) ? "is still going on" : "did not finish"));
+    run.newer.push_back(other);
+    run.notes.push_back(
+        fmt::format("a newer run, {}, {}; this is {}", other,
+                    is_being_written(folder) ? "is still going on" : "did not finish", id));
   }
 }
 
@@ -211,6 +211,7 @@ struct RunWriter::State {
   std::string root, folder;
   RunFacts facts;
   LineFile record, observations;
+  std::uint64_t records = 0;
 };
 
 RunWriter::RunWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -249,6 +250,7 @@ std::optional<Error> RunWriter::append(const Evidence& evidence, const Observati
   std::optional<Error> error = state_->observations.append(observation_json(observation));
   // The two files keep step, line by line.
   if (error) state_->record.cut(line);
+  if (!error) ++state_->records;
   return error;
 }
 
@@ -258,6 +260,7 @@ std::optional<Error> RunWriter::finish(bool interrupted) {
   if (std::optional<Error> error = s.observations.sync()) return error;
   s.facts.finished = true;
   s.facts.interrupted = interrupted;
+  s.facts.records = s.records;
   if (auto error = replace_text(s.folder + "/run.json", run_facts_json(s.facts))) return error;
   if (auto error = replace_text(s.root + "/latest", s.facts.id + "\n")) return error;
   s.record.close();
@@ -275,38 +278,45 @@ std::vector<std::string> list_runs(const std::string& root) {
   return ids;
 }
 
-Result<StoredRun> load_run(const std::string& root, const std::string& id) {
+Result<StoredRun, StoreError> load_run(const std::string& root, const std::string& id) {
   const std::string folder = run_folder(root, id);
   if (!is_file_safe(id) || !fs::is_directory(folder)) {
-    return Error{fmt::format("there is no run \"{}\" in {}", id, root),
-                 "leave out --run to read the latest one"};
+    return StoreError{{fmt::format("there is no run \"{}\" in {}", id, root),
+                       "leave out --run to read the latest one"}};
   }
+  const bool growing = is_being_written(folder);
   Result<std::string> text = read_text(folder + "/run.json");
-  if (!text) return text.take_error();
+  if (!text) return StoreError{text.take_error()};
   StoredRun run;
   Result<RunFacts> facts = parse_run_facts(*text);
-  if (!facts) return Error{folder + "/run.json: " + facts.error().what, ""};
+  if (!facts) return StoreError{{folder + "/run.json: " + facts.error().what, ""}, true};
   run.facts = *std::move(facts);
-  if (std::optional<Error> error = read_records(folder, run)) return *std::move(error);
-  if (std::optional<Error> error = read_observations(folder, run)) return *std::move(error);
+  std::optional<Error> error = read_records(folder, run);
+  if (!error) error = read_observations(folder, run);
+  if (!error) error = check_pairs(folder, growing, run);
+  if (error) return StoreError{*std::move(error), true};
   restore_environment(run);
   if (run.facts.interrupted) run.notes.push_back(id + ": the run was interrupted");
   if (!run.facts.finished) {
-    run.notes.push_back(id + (is_being_written(folder) ? ": the run is still going on"
-                                                       : ": the run did not finish"));
+    run.notes.push_back(id +
+                        (growing ? ": the run is still going on" : ": the run did not finish"));
   }
   return run;
 }
 
-Result<std::optional<StoredRun>> load_latest(const std::string& root) {
+Result<std::optional<StoredRun>, StoreError> load_latest(const std::string& root) {
   const std::string pointer = root + "/latest";
   if (!fs::exists(pointer)) return std::optional<StoredRun>();
   Result<std::string> text = read_text(pointer, 256);
-  if (!text) return text.take_error();
+  if (!text) return StoreError{text.take_error()};
   const std::string id = text->substr(0, text->find('\n'));
-  Result<StoredRun> run = load_run(root, id);
-  if (!run) return Error{fmt::format("{}: {}", pointer, run.error().what), run.error().hint};
-  note_newer_runs(root, id, run->notes);
+  Result<StoredRun, StoreError> run = load_run(root, id);
+  if (!run) {
+    StoreError error = run.take_error();
+    error.what = fmt::format("{}: {}", pointer, error.what);
+    return error;
+  }
+  note_newer_runs(root, id, *run);
   return std::optional<StoredRun>(*std::move(run));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct RunFacts {
   Digest machine;            ///< fingerprint of the machine it ran on (machine.hpp)
   bool finished = false;     ///< false while it runs, and after a kill
   bool interrupted = false;  ///< ended by Ctrl-C: the record is complete up to there
+  std::optional<std::uint64_t> records = {};  ///< how many were written; told when it ends
   bool operator==(const RunFacts&) const = default;
 };
 
@@ -57,14 +59,22 @@ struct StoredRun {
       evidence;  ///< in the order in which it ran; each attested by the run's machine
   std::vector<Observation> observations;
   std::vector<std::string> notes;  ///< what a reader should know: not finished, a last line cut off
+  std::vector<std::string> newer;  ///< runs that began later and did not finish (load_latest only)
 };
 
-/// Reads a run back. A last line without its newline (a kill) is left out and noted; any other
-/// damage is an error that names file and line.
-Result<StoredRun> load_run(const std::string& root, const std::string& id);
+/// Why there is no run to read.
+struct StoreError : Error {
+  bool damaged = false;  ///< the record is there, and is not what the run wrote: exit 7
+};
+
+/// Reads a run back and holds each record against the digest that the run kept beside it, and their
+/// number against the run's. Of a run that was killed, a last line without its newline, and the
+/// half of a pair of lines, are left out and noted; any other damage is an error that names file
+/// and line.
+Result<StoredRun, StoreError> load_run(const std::string& root, const std::string& id);
 /// The run that `latest` points to. Nothing when the store is empty or absent. A newer run that did
 /// not finish is noted.
-Result<std::optional<StoredRun>> load_latest(const std::string& root);
+Result<std::optional<StoredRun>, StoreError> load_latest(const std::string& root);
 /// All run ids, oldest first.
 std::vector<std::string> list_runs(const std::string& root);
 

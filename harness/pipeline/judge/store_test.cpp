@@ -160,6 +160,7 @@ TEST_CASE("a run that was killed can be read up to its last whole line") {
   const auto latest = load_latest(root.path());
   CHECK((*latest)->facts.id == before.facts().id);
   CHECK(mentions((*latest)->notes, id));
+  CHECK((*latest)->newer == std::vector<std::string>{id});
 }
 
 TEST_CASE("an interrupted run says so") {
@@ -213,6 +214,93 @@ TEST_CASE("garbage in the store is an error with its place") {
     REQUIRE(::mkfifo((folder + "/record.jsonl").c_str(), 0600) == 0);
     CHECK(error().find("is no plain file") != std::string::npos);
   }
+}
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+void put(const std::string& path, const std::vector<std::string>& lines) {
+  std::ofstream file(path);
+  for (const std::string& line : lines) file << line << "\n";
+}
+
+TEST_CASE("a record that is not what the run wrote is no evidence") {
+  const TempFolder root;
+  RunWriter writer = started(root.path());
+  write(writer, full(encode_claim()));
+  REQUIRE_FALSE(writer.finish());
+  const std::string records = writer.folder() + "/record.jsonl";
+  const std::string observations = writer.folder() + "/observations.jsonl";
+  const std::vector<std::string> good = lines_of(records);
+  REQUIRE(load_latest(root.path()));
+  const auto damage = [&] {
+    const auto run = load_latest(root.path());
+    REQUIRE_FALSE(run);
+    CHECK(run.error().damaged);
+    INFO(run.error().what);
+    CHECK(run.error().what.find("record.jsonl") != std::string::npos);
+    return run.error().what;
+  };
+  std::vector<std::string> bad = good;
+  SECTION("one that was edited, and is canonical all the same") {
+    Evidence better = *parse_record(good[1]);
+    better.outcome.coverage.cases += 1;
+    bad[1] = record_json(better);
+    put(records, bad);
+    CHECK(damage().find("record.jsonl:2:") != std::string::npos);
+  }
+  SECTION("one that was taken out") {
+    bad.erase(bad.begin() + 2);
+    put(records, bad);
+    CHECK(damage().find("record.jsonl:3:") != std::string::npos);
+  }
+  SECTION("the last one was taken out") {
+    bad.pop_back();
+    put(records, bad);
+    CHECK(damage().find("observations.jsonl speaks of 6") != std::string::npos);
+  }
+  SECTION("the last one was taken out on both sides") {
+    std::vector<std::string> beside = lines_of(observations);
+    bad.pop_back(), beside.pop_back();
+    put(records, bad), put(observations, beside);
+    CHECK(damage().find("the run ended with 6") != std::string::npos);
+  }
+  SECTION("one that was added") {
+    bad.push_back(good[0]);
+    put(records, bad);
+    damage();
+  }
+  SECTION("a last line that is cut off, though the run had ended") {
+    put(records, bad);
+    fs::resize_file(records, fs::file_size(records) - 1);
+    damage();
+  }
+}
+
+TEST_CASE("of a killed run, half a pair is left out, and an edited record refused") {
+  const TempFolder root;
+  std::string id, folder;
+  {
+    RunWriter writer = started(root.path());
+    write(writer, full(encode_claim()));
+    id = writer.facts().id;
+    folder = writer.folder();
+  }
+  std::vector<std::string> beside = lines_of(folder + "/observations.jsonl");
+  beside.pop_back();
+  put(folder + "/observations.jsonl", beside);
+  const auto run = load_run(root.path(), id);
+  REQUIRE(run);
+  CHECK(run->evidence.size() == 5);
+  CHECK(run->observations.size() == 5);
+  CHECK(mentions(run->notes, "not written whole"));
+  beside.pop_back();
+  put(folder + "/observations.jsonl", beside);
+  CHECK(load_run(root.path(), id).error().damaged);
 }
 
 /// Files may not grow beyond `bytes` while it lives.

@@ -43,6 +43,9 @@ Value record_for(const Value& job, const char* outcome) {
   if (std::string_view(outcome) == "refuted")
     record.set("counterexample", Value(Value::List{Value("0x1p-3")}));
   if (std::string_view(outcome) == "declined") record.set("reason", "no_fixture");
+  Value read{Value::List{}};
+  for (const auto& [name, value] : *job.find("parameters")->as_map()) read.push(name);
+  record.set("parameters_read", read);
   return record;
 }
 
@@ -112,6 +115,10 @@ constexpr Row kRows[] = {
     {"UNKNOWN-MEMBER", [](const Value& job) { return set(job, "comparision", 3); }},
     {"BAD-DIGEST", [](const Value& job) { return set(job, "result_digest", "abc"); }},
     {"FIXTURE-WITHOUT-INPUT", [](const Value& job) { return set(job, "domain", "fixture"); }},
+    {"READS-NOTHING",
+     [](const Value& job) { return set(job, "parameters_read", Value(Value::List{})); }},
+    {"DISCARDS-MOST", [](const Value& job) { return set(job, "discards", 101); }},
+    {"DISCARDS-MANY", [](const Value& job) { return set(job, "discards", 100); }},
     {"LIST", [](const Value&) { return write_record("[]"), 0; }},
     {"WITHOUT-NONCE", [](const Value& job) { return drop(job, "nonce"); }},
     {"WITHOUT-CASES", [](const Value& job) { return drop(job, "cases"); }},
