@@ -80,6 +80,7 @@ inline constexpr auto kCodes = std::to_array<CodeRow>({
     {"RF0413", "a merge gate is typed by hand"},
     {"RF0414", "the discharge ledger leaves out a claim"},
     {"RF0415", "a proof cannot be found"},
+    {"RF0416", "an outcome is typed by hand"},
     // RF05: tolerances and parameters
     {"RF0501", "a tolerance is not finite"},
     {"RF0502", "a tolerance is negative"},
@@ -89,6 +90,7 @@ inline constexpr auto kCodes = std::to_array<CodeRow>({
     {"RF0506", "a band is empty"},
     {"RF0507", "a count is not positive"},
     {"RF0508", "a number is written as a text"},
+    {"RF0509", "a tolerance accepts everything"},
     // RF06: vacuity
     {"RF0601", "the contract makes no claim"},
     {"RF0602", "the contract holds nothing but metadata"},

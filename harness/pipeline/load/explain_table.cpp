@@ -222,6 +222,11 @@ constexpr auto kExplanations = std::to_array<Row>({
      {"A proof that cannot be found cannot be checked, and may never have existed.",
       "lean: {status: proved, theorem: t, module: No.Such}",
       "lean: {status: planned, theorem: t, module: No.Such}"}},
+    {"RF0416",
+     {"Whether a claim survives is computed from evidence. Typed by hand it stays when the code "
+      "changes, and nobody can tell what was run.",
+      "status: verified  # on a claim with parameters",
+      "# no status: `refute status` shows the computed one"}},
 
     {"RF0501",
      {"An infinite tolerance accepts everything; a NaN makes each comparison false, whichever way "
@@ -249,6 +254,9 @@ constexpr auto kExplanations = std::to_array<Row>({
     {"RF0508",
      {"A falsifier that asks for a number gets a text, and the job cannot be done.",
       "cases: 20,000", "cases: 20000"}},
+    {"RF0509",
+     {"No two f32 numbers lie this far apart, so whatever the code computes passes.",
+      "tolerance: {value: 1.0e+300, …}", "tolerance: {value: 1.0e-6, …}"}},
 
     {"RF0601",
      {"A contract without claims cannot be refuted, so it says nothing about any code.",

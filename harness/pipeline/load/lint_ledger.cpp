@@ -18,6 +18,20 @@ constexpr auto kBlockers =
     std::to_array<std::string_view>({"BLOCKER-UPSTREAM-MISSING", "BLOCKER-FIXTURE-ABSENT",
                                      "BLOCKER-SPEC-OPEN", "BLOCKER-DEVICE-ABSENT"});
 
+// Words for what a run came to. Claims with parameters are run, so theirs is known otherwise.
+constexpr auto kOutcomes = std::to_array<std::string_view>(
+    {"PASSING", "PASS", "PASSED", "FAILING", "FAIL", "FAILED", "VERIFIED", "VALIDATED", "TESTED",
+     "PROVED", "PROVEN", "GREEN", "RED", "SURVIVED"});
+// A contract's text may be done; a claim never is.
+constexpr auto kFinished =
+    std::to_array<std::string_view>({"DONE", "COMPLETE", "COMPLETED", "RESOLVED", "CLOSED"});
+
+template <std::size_t N>
+bool is_one_of(std::string_view word, const std::array<std::string_view, N>& words) {
+  return std::ranges::any_of(words,
+                             [&](std::string_view w) { return same_word(w, trimmed(word)); });
+}
+
 std::optional<Level> typed_level(std::string_view word) {
   word = trimmed(word);
   if (same_word(word, "FULL_ROUND_TRIP")) return Level::functional;
@@ -62,6 +76,7 @@ class Ledger {
   void check() {
     for (const SpanNode* claim : document_.claims()) check_claim(*claim);
     if (ledger_ != nullptr) check_ledger();
+    check_contract_status();
     check_merge_gates();
   }
 
@@ -139,15 +154,44 @@ class Ledger {
     }
   }
 
+  // The state of the text is somebody's to say; that of its claims is computed.
+  void check_contract_status() {
+    if (!document_.machine_read) return;
+    const SpanNode* metadata = document_.root.find("metadata");
+    const SpanNode* status = metadata == nullptr ? nullptr : metadata->find("status");
+    if (status == nullptr || !status->is_scalar()) return;
+    const auto level = typed_level(status->text);
+    if (level && *level > Level::open) {
+      report_unchecked(*status, to_string(*level), "draft, active or another word for the text");
+    } else if (is_one_of(status->text, kOutcomes)) {
+      report_outcome(*status, "draft, active or another word for the text");
+    }
+  }
+
+  void report_unchecked(const SpanNode& status, std::string_view level, std::string_view instead) {
+    findings_.add("RF0406", Severity::warning, status,
+                  fmt::format("`{}` is typed by hand and was not checked against evidence", level),
+                  fmt::format("`refute status` computes it; {}", instead));
+  }
+
+  void report_outcome(const SpanNode& status, std::string_view instead) {
+    findings_.add(
+        "RF0416", Severity::warning, status,
+        fmt::format("`{}` is typed by hand: nothing was run for it", trimmed(status.text)),
+        fmt::format("`refute run` finds out; {}", instead));
+  }
+
   void check_level(const SpanNode& claim, const SpanNode& status, std::string_view id) {
+    const bool run = claim.find("parameters") != nullptr;
+    if (run && (is_one_of(status.text, kOutcomes) || is_one_of(status.text, kFinished)))
+      return report_outcome(status, "remove the line");
     const auto typed = typed_level(status.text);
-    if (!typed || *typed <= Level::open || *typed == Level::refuted) return;
+    if (!typed || *typed <= Level::open) return;
+    // Without parameters a refutation was somebody else's, and claims too little to be doubted.
+    if (*typed == Level::refuted && !run) return;
     if (levels_ != nullptr) return check_against_evidence(status, id, *typed);
-    if (claim.find("parameters") != nullptr) {
-      findings_.add("RF0406", Severity::warning, status,
-                    fmt::format("`{}` is typed by hand and was not checked against evidence",
-                                to_string(*typed)),
-                    "`refute status` computes it; remove the line, or run with evidence at hand");
+    if (run) {
+      report_unchecked(status, to_string(*typed), "remove the line, or run with evidence at hand");
     } else if (*typed >= Level::functional && !names_evidence(claim)) {
       findings_.add("RF0407", document_.graded(), status,
                     fmt::format("`{}` without functional evidence", to_string(*typed)),
@@ -164,8 +208,10 @@ class Ledger {
   void check_against_evidence(const SpanNode& status, std::string_view id, Level typed) {
     const auto it = levels_->find(ClaimId{std::string(id)});
     const Level computed = it == levels_->end() ? Level::unbound : it->second;
+    if (computed == typed) return;
     // A refuted claim stands above every level and supports none.
-    if (computed != Level::refuted && computed >= typed) return;
+    const bool either_refuted = computed == Level::refuted || typed == Level::refuted;
+    if (!either_refuted && computed >= typed) return;
     findings_.add(
         "RF0405", Severity::error, status,
         fmt::format("typed {}, the evidence gives {}", to_string(typed), to_string(computed)),

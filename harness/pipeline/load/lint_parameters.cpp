@@ -32,6 +32,11 @@ constexpr auto kDeciding = std::to_array<std::string_view>(
      "error", "ulp", "ulps", "deviation", "rmse", "cosine"});
 constexpr auto kTolerances =
     std::to_array<std::string_view>({"tolerance", "tol", "atol", "rtol", "epsilon", "eps"});
+// What errors are compared with. A pair of these is a band, and none of them is below zero.
+constexpr auto kErrorLimits =
+    std::to_array<std::string_view>({"tolerance", "tol", "atol", "rtol", "epsilon", "eps", "error",
+                                     "threshold", "limit", "deviation", "rmse", "ulp", "ulps"});
+constexpr double kBeyondEveryError = 6.8e38;  ///< twice the largest f32
 constexpr auto kCounts = std::to_array<std::string_view>(
     {"cases", "samples", "trials", "seeds", "iterations", "repeats"});
 
@@ -40,6 +45,9 @@ bool decides(std::string_view name) {
 }
 bool is_tolerance(std::string_view name) {
   return has_word(name, kTolerances);
+}
+bool limits_errors(std::string_view name) {
+  return has_word(name, kErrorLimits);
 }
 bool is_count(std::string_view name) {
   return has_word(name, kCounts);
@@ -89,23 +97,25 @@ class Parameters {
  private:
   void check_tolerances(const SpanNode& owner) {
     for (const std::string_view key : {"tolerance", "float_tolerance"}) {
-      if (const SpanNode* node = owner.find(key)) check_tolerance(*node, false);
+      if (const SpanNode* node = owner.find(key)) check_tolerance(*node);
     }
   }
 
-  void check_tolerance(const SpanNode& node, bool explained) {
-    for (const SpanNode& item : node.items) check_tolerance(item, explained);
+  void check_tolerance(const SpanNode& node) {
+    for (const SpanNode& item : node.items) check_tolerance(item);
     for (const SpanMember& member : node.members) {
       const bool number = member.value.is_scalar() &&
                           !std::holds_alternative<std::string_view>(read_scalar(member.value));
-      if (number) check_tolerance(member.value, explained);
+      if (number) check_tolerance(member.value);
     }
     if (!node.is_scalar()) return;
     const Scalar scalar = read_scalar(node);
     if (!check_finite(node, scalar)) return;
     double storage = 0;
-    if (const double* value = as_number(scalar, storage))
-      return check_sign(node, *value, explained);
+    if (const double* value = as_number(scalar, storage)) {
+      check_sign("a tolerance", node, *value, document_.graded());
+      return check_zero(node, *value);
+    }
     check_words(node, trimmed(node.text));
   }
 
@@ -127,11 +137,19 @@ class Parameters {
     return false;
   }
 
-  void check_sign(const SpanNode& node, double value, bool explained) {
+  void check_sign(std::string_view what, const SpanNode& node, double value, Severity endless) {
     if (value < 0) {
       findings_.add("RF0502", Severity::error, node,
-                    fmt::format("a tolerance of {} accepts nothing", node.text), "drop the sign");
-    } else if (value == 0 && !explained) {
+                    fmt::format("{} of {} accepts nothing", what, node.text), "drop the sign");
+    } else if (value >= kBeyondEveryError) {
+      findings_.add("RF0509", endless, node,
+                    fmt::format("{} of {} accepts everything", what, node.text),
+                    "write what an error may be; no two f32 numbers lie that far apart");
+    }
+  }
+
+  void check_zero(const SpanNode& node, double value) {
+    if (value == 0) {
       findings_.add("RF0503", Severity::warning, node, "a tolerance of 0 asks for equality",
                     "say so: `exact` in words, or type: equivalence");
     }
@@ -163,7 +181,7 @@ class Parameters {
   }
 
   void check_plain(const SpanMember& parameter) {
-    check_value(parameter.key, parameter.value, false);
+    check_value(parameter.key, parameter.value);
     const bool needs_origin =
         has_real(parameter.value) || (decides(parameter.key) && has_number(parameter.value));
     if (needs_origin) report_origin(parameter);
@@ -177,9 +195,9 @@ class Parameters {
                     "a parameter is a number, a text or a list, this is a map");
       return;
     }
-    const bool has_origin = !trimmed(parameter.value.text_of("origin")).empty();
-    const bool has_reason = !trimmed(parameter.value.text_of("because")).empty();
-    check_value(parameter.key, *value, has_reason);
+    const bool has_origin = !is_blank_text(parameter.value.text_of("origin"));
+    const bool has_reason = !is_blank_text(parameter.value.text_of("because"));
+    check_value(parameter.key, *value);
     if (!has_origin && (has_number(*value) || has_reason)) report_origin(parameter);
     if (has_origin && !has_reason) {
       findings_.add("RF0505", Severity::error, parameter,
@@ -196,28 +214,36 @@ class Parameters {
                               parameter.key));
   }
 
-  void check_value(std::string_view name, const SpanNode& value, bool explained) {
-    if (value.is_scalar()) check_number(name, value, explained);
+  void check_value(std::string_view name, const SpanNode& value) {
+    if (value.is_scalar()) check_number(name, value);
+    if (value.is_list() && value.items.empty()) {
+      findings_.add("RF0207", Severity::error, value,
+                    fmt::format("the list of `{}` is empty", name),
+                    "give it at least one value, or remove the parameter");
+      return;
+    }
     for (const SpanNode& item : value.items) {
       if (item.is_map()) {
         findings_.add("RF0205", Severity::error, item,
                       "a list of parameters holds numbers, texts or lists, this is a map");
       } else {
-        check_value(name, item, explained);
+        check_value(name, item);
       }
     }
-    if (has_word(name, std::to_array<std::string_view>({"band"})) && value.is_list())
-      check_band(name, value);
+    const bool pair = limits_errors(name) && value.items.size() == 2;
+    const bool band = has_word(name, std::to_array<std::string_view>({"band"}));
+    if (value.is_list() && (band || pair)) check_band(name, value);
   }
 
-  void check_number(std::string_view name, const SpanNode& node, bool explained) {
+  void check_number(std::string_view name, const SpanNode& node) {
     const Scalar scalar = read_scalar(node);
     if (!check_finite(node, scalar)) return;
     double storage = 0;
     const double* number = as_number(scalar, storage);
     if (number == nullptr) return check_text(name, node, scalar);
-    if (is_tolerance(name)) {
-      check_sign(node, *number, explained);
+    if (limits_errors(name)) {
+      check_sign(fmt::format("`{}`", name), node, *number, Severity::error);
+      if (is_tolerance(name)) check_zero(node, *number);
     } else if (is_count(name) && !(*number >= 1)) {
       findings_.add("RF0507", Severity::error, node,
                     fmt::format("`{}` is {}: nothing would be tried", name, node.text));
@@ -227,8 +253,10 @@ class Parameters {
   /// A count that is a text, or a text that looks as though a number was meant: 3OO, 1,000, 2_048.
   void check_text(std::string_view name, const SpanNode& node, const Scalar& scalar) {
     if (!std::holds_alternative<std::string_view>(scalar)) return;
+    if (decides(name) || limits_errors(name)) check_words(node, trimmed(node.text));
     const bool meant = node.style == SpanNode::Style::plain && looks_like_number(node.text);
-    if (!is_count(name) && !meant) return;
+    const bool quoted = limits_errors(name) && is_number(read_plain_scalar(trimmed(node.text)));
+    if (!is_count(name) && !meant && !quoted) return;
     findings_.add("RF0508", Severity::error, node,
                   fmt::format("`{}` is the text `{}` and no number", name, node.text),
                   "write the number in plain digits, without separators and quotes");

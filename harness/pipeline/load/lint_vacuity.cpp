@@ -13,12 +13,35 @@
 namespace refute::pipeline {
 namespace {
 
-constexpr auto kSaysNothing = std::to_array<std::string_view>(
-    {"none",        "n/a",         "unknown",        "passes",        "pass",      "works",
-     "it works",    "ok",          "okay",           "true",          "success",   "succeeds",
-     "holds",       "test passes", "tests pass",     "no error",      "no errors", "must hold",
-     "as expected", "correct",     "is correct",     "it is correct", "yes",       "always",
-     "should pass", "should work", "the test passes"});
+constexpr auto kSaysNothing =
+    std::to_array<std::string_view>({"none",          "n/a",         "unknown",
+                                     "passes",        "pass",        "works",
+                                     "it works",      "ok",          "okay",
+                                     "true",          "success",     "succeeds",
+                                     "holds",         "test passes", "tests pass",
+                                     "no error",      "no errors",   "must hold",
+                                     "as expected",   "correct",     "is correct",
+                                     "it is correct", "yes",         "always",
+                                     "should pass",   "should work", "the test passes",
+                                     "it is true",    "always true"});
+
+/// No bound but infinity: met by everything, or by every number.
+bool bounded_by_nothing(std::string_view said) {
+  constexpr auto kAtMost = std::to_array<std::string_view>(
+      {"<=", "≤", "at most", "no more than", "not above", "not more than"});
+  constexpr auto kBelow = std::to_array<std::string_view>({"<", "less than", "below", "under"});
+  constexpr auto kEndless =
+      std::to_array<std::string_view>({"infinity", "+infinity", "inf", "+inf", "∞", "+∞", ".inf"});
+  for (const std::string_view endless : kEndless) {
+    if (!said.ends_with(endless)) continue;
+    const std::string_view before = trimmed(said.substr(0, said.size() - endless.size()));
+    const auto ends = [&](std::string_view word) { return before.ends_with(word); };
+    if (std::ranges::any_of(kAtMost, ends)) return true;
+    // `x < infinity` says that x is finite; without an x it says nothing.
+    if (std::ranges::find(kBelow, before) != kBelow.end()) return true;
+  }
+  return false;
+}
 
 std::string plain_sentence(std::string_view text) {
   std::string out = folded(text);
@@ -117,7 +140,7 @@ class Vacuity {
     const std::string said = plain_sentence(prediction->text);
     if (said.empty()) return;
     const std::string rule = plain_sentence(field_text(claim_shape(), claim, "rule"));
-    if (std::ranges::find(kSaysNothing, said) != kSaysNothing.end()) {
+    if (std::ranges::find(kSaysNothing, said) != kSaysNothing.end() || bounded_by_nothing(said)) {
       findings_.add(
           "RF0605", document_.graded(), *prediction,
           fmt::format("`{}` asserts nothing that could be false", folded(prediction->text)),

@@ -106,6 +106,10 @@ Scalar read_scalar(const SpanNode& node) {
   return read_plain(node.text);
 }
 
+Scalar read_plain_scalar(std::string_view text) {
+  return read_plain(text);
+}
+
 Value to_value(const SpanNode& node) {
   switch (node.kind) {
     case SpanNode::Kind::null:

@@ -24,6 +24,9 @@ using Scalar =
 /// Quoted and block scalars are texts. `yes`, `no`, `on`, `off` are texts too.
 Scalar read_scalar(const SpanNode& node);
 
+/// What the text would be without its quotes.
+Scalar read_plain_scalar(std::string_view text);
+
 /// The node as plain data. Odd and non-finite numbers stay texts; they have been reported where
 /// numbers are wanted.
 Value to_value(const SpanNode& node);

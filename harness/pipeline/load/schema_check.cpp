@@ -149,7 +149,7 @@ class Checker {
   bool check_presence(const Field& field, const SpanMember& member) {
     const SpanNode& value = member.value;
     if (value.kind == SpanNode::Kind::refused) return false;
-    const bool blank = value.is_null() || (value.is_scalar() && trimmed(value.text).empty());
+    const bool blank = value.is_null() || (value.is_scalar() && is_blank_text(value.text));
     if (!blank) return true;
     if (field.type == Type::any) return false;
     if (field.need == Need::required || value.is_scalar()) {
@@ -212,8 +212,7 @@ class Checker {
     if (!value.is_map()) return report_type(value, "a map of names");
     for (const SpanMember& member : value.members) {
       if (member.key.starts_with("x-") || member.value.kind == SpanNode::Kind::refused) continue;
-      const bool described_by_text =
-          member.value.is_scalar() && !trimmed(member.value.text).empty();
+      const bool described_by_text = member.value.is_scalar() && !is_blank_text(member.value.text);
       if (described_by_text) continue;
       if (member.value.is_null()) {
         findings_.add("RF0207", Severity::error, member,
@@ -239,7 +238,7 @@ class Checker {
   void check_texts(const SpanNode& value) {
     if (value.is_scalar() || value.is_map()) return;
     for (const SpanNode& item : value.items) {
-      const bool blank = item.is_null() || (item.is_scalar() && trimmed(item.text).empty());
+      const bool blank = item.is_null() || (item.is_scalar() && is_blank_text(item.text));
       if (blank) {
         findings_.add("RF0207", Severity::error, item, "an entry of this list is blank",
                       "say it, or remove the entry");
@@ -271,6 +270,10 @@ class Checker {
     if (id.find_first_of(" \t\n") != std::string_view::npos) {
       findings_.add("RF0309", graded(), value, fmt::format("id `{}` holds a blank", id),
                     "an id is one word");
+    } else if (id.find_first_of("/\\") != std::string_view::npos || id.starts_with('.')) {
+      // Evidence lies in files that are named by ids.
+      findings_.add("RF0309", graded(), value, fmt::format("id `{}` reads as a path", id),
+                    "write letters, digits, dashes and dots, the first a letter or a digit");
     } else if (is_placeholder(id)) {
       report_placeholder(value);
     }

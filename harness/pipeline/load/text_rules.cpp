@@ -86,6 +86,23 @@ bool is_date(std::string_view text) {
   return year >= 1900 && month >= 1 && month <= 12 && day >= 1 && day <= days_in(year, month);
 }
 
+bool is_blank_text(std::string_view text) {
+  // The blanks of Unicode beyond ASCII, in UTF-8.
+  constexpr auto kBlanks = std::to_array<std::string_view>(
+      {"\xC2\xA0",     "\xC2\x85",     "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x81",
+       "\xE2\x80\x82", "\xE2\x80\x83", "\xE2\x80\x84", "\xE2\x80\x85", "\xE2\x80\x86",
+       "\xE2\x80\x87", "\xE2\x80\x88", "\xE2\x80\x89", "\xE2\x80\x8A", "\xE2\x80\x8B",
+       "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80",
+       "\xEF\xBB\xBF"});
+  for (text = trimmed(text); !text.empty(); text = trimmed(text)) {
+    const auto blank =
+        std::ranges::find_if(kBlanks, [text](std::string_view b) { return text.starts_with(b); });
+    if (blank == kBlanks.end()) return false;
+    text.remove_prefix(blank->size());
+  }
+  return true;
+}
+
 bool is_placeholder(std::string_view text) {
   constexpr auto kWhole = std::to_array<std::string_view>(
       {"tbd", "todo", "fixme", "xxx", "placeholder", "to_be_done", "to_be_defined",

@@ -13,6 +13,9 @@ bool is_semantic_version(std::string_view text);
 /// A real calendar date, 2028-02-29, possibly followed by `T` or a blank and a time.
 bool is_date(std::string_view text);
 
+/// Nothing that could be read: empty, or blanks of any kind, no-break and wide ones among them.
+bool is_blank_text(std::string_view text);
+
 /// The text is nothing but TBD, TODO, ???, …, n/a and the like.
 bool is_placeholder(std::string_view text);
 
