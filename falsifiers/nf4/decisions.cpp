@@ -236,9 +236,9 @@ Verdict sweep_decisions(Context& context, worker::Nf4Subject& subject, const Dec
   return worker::survived();
 }
 
-/// The space is stated in the contract, and gone through as a whole.
-Verdict decided_throughout(Context& context, const DecisionSpace& space) {
-  context.domain(Domain::exhaustive);
+/// `domain`: whether the space is every input, or leaves some out.
+Verdict decided_throughout(Context& context, const DecisionSpace& space, Domain domain) {
+  context.domain(domain);
   context.agreement(Agreement::bytewise);
   const auto subject = nf4_subject_of(context);
   std::vector<Task> tasks;
@@ -262,7 +262,7 @@ Verdict decided_throughout(Context& context, const DecisionSpace& space) {
 }  // namespace
 
 Verdict nf4_decisions_all(Context& context) {
-  return decided_throughout(context, DecisionSpace(0.0f, 1));
+  return decided_throughout(context, DecisionSpace(0.0f, 1), Domain::exhaustive);
 }
 
 Verdict nf4_decisions_from(Context& context) {
@@ -270,7 +270,7 @@ Verdict nf4_decisions_from(Context& context) {
   if (!(least > 0.0f && least < 1.0f))
     throw worker::JobError("`every_f32_from` lies not between 0 and 1");
   const auto step = static_cast<std::uint32_t>(context.count("below_step"));
-  return decided_throughout(context, DecisionSpace(least, step));
+  return decided_throughout(context, DecisionSpace(least, step), Domain::generated);
 }
 
 }  // namespace refute::falsifiers
