@@ -71,7 +71,7 @@ StageTruth scores_truth(const AttentionShape& s, std::span<const float> q, std::
         truth.value[at] = sum * scale;
         truth.bound[at] = scale * sums_bound(a, s.head_dim, std::sqrt(squares), sum) +
                           scale * inputs_bound(a, std::sqrt(squares)) +
-                          scaling * std::abs(sum * scale);
+                          scaling * std::abs(sum * scale) + scale * a.least_between();
       }
     }
   }
