@@ -220,7 +220,7 @@ std::function<int()> attach(CLI::App& app) {
   CLI::Option* tokens = app.add_option("--tokens", a->tokens, "token ids: 1,2,3");
   app.add_option("--prompt", a->prompt, "text, by the tokenizer that came with the model")
       ->excludes(tokens);
-  app.add_option("--says", a->says, "token that the failing run decided: it has to come out here");
+  app.add_option("--says", a->says, "token that the failing run gave right after the prompt: it has to come out here");
   app.add_option("--max-tokens", a->max_tokens, "how many to decode in search of one that differs")
       ->capture_default_str()
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));

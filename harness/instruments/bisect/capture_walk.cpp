@@ -139,6 +139,10 @@ class Walker {
       row.implementation = distance(bad, oracle_.output(stage), rows);
       if (good_.run.has(row.at)) row.total = distance(bad, good_.run.values(row.at), rows);
     }
+    if (good_.run.has(row.at)) {
+      Pass& right = other_weights() ? original_ : oracle_;
+      row.good_implementation = distance(good_.run.values(row.at), right.output(stage), rows);
+    }
     if (other_weights()) {
       row.quantisation = distance(oracle_.output(stage), original_.output(stage), rows);
     }
