@@ -151,7 +151,13 @@ class Faults(Case):
         code, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"), self.planted("nan@ffn_up.1", "llama4"))
         self.assertEqual(code, 1)
         self.assertIn("layer 1, ffn_up is the first stage above its floor", out.splitlines()[0])
+        self.assertIn("1 of its 288 values are not finite", out.splitlines()[0])
         self.assertIn("1 of 288 values are NaN or infinite", out)
+        svg = self.folder / "nan.svg"
+        run("bisect", self.folder / "llama4", self.capture("llama4"), self.planted("nan@ffn_up.1", "llama4"), "--svg", svg)
+        words = [t.firstChild.data for t in xml.dom.minidom.parse(str(svg)).getElementsByTagName("text")]
+        self.assertIn("layer 1, ffn_up, infinitely", words)
+        self.assertIn("infinitely from here on", words)
         self.assertIn("its inputs are not finite", run("bisect", self.folder / "llama4", self.capture("llama4"),
                                                        self.planted("nan@ffn_up.1", "llama4"), "--all")[1])
 
@@ -346,6 +352,24 @@ class MoreThanNoise(Case):
         self.assertIn("too little was captured of all", verdict["headline"])
         self.assertNotIn("without MODEL", json.dumps(verdict))
 
+    def test_probabilities_without_scores(self):
+        """They are judged from queries and keys: a capture with them is not judged less than one without."""
+        stages = [s for s in hf_trace.STAGES if s != "attn_scores"]
+        for good, bad in ((self.capture("llama4"), self.listed(self.capture("llama4"), *stages)),
+                          (self.capture("llama4"), self.listed(self.planted("healthy", "llama4", "reference+f16"), *stages))):
+            record = self.bisected(self.folder / "llama4", good, bad, status=0)
+            self.assertNotIn("attn_scores", {s["stage"] for s in record["stages"]})
+            self.assertTrue(all("own_in_its_run" in s for s in record["stages"]))
+        for fault, stage in (("scale@attn_softmax.1", "attn_softmax"), ("heads_swapped@attention.1", "attention")):
+            wrong = self.listed(self.planted(fault, "llama4"), *stages)
+            verdict = self.bisected(self.folder / "llama4", good, wrong, status=1)["verdict"]
+            self.assertEqual((verdict["stage"], verdict["layer"]), (stage, 1))
+        # Scores without probabilities: attention is judged whole, and the scores as well.
+        wrong = self.listed(self.planted("scale@attn_scores.1", "llama4"),
+                            *(s for s in hf_trace.STAGES if s != "attn_softmax"))
+        verdict = self.bisected(self.folder / "llama4", good, wrong, status=1)["verdict"]
+        self.assertEqual((verdict["stage"], verdict["layer"]), ("attn_scores", 1))
+
     def test_coarse_arithmetic_of_either_end_is_predicted(self):
         """A good end that rounds harder than the bad one is no mystery."""
         for good, bad in (("fast+bf16", "reference"), ("reference", "fast+bf16")):
@@ -482,6 +506,7 @@ class Refusals(Case):
         self.refused(model, "--bad", "reference+flash2", *run_on, status=1, words=["unsupported-head-dim"])
         self.refused(model, model, "--bad", "fast", words=["captures have run already"])
         self.refused(model, model, *run_on, words=["tokens of their own"])
+        self.refused(model, model, "--max-tokens", "4", words=["--max-tokens"])
         self.refused(model, model, "--original", model, words=["MODEL before"])
         self.refused(self.folder / "nowhere", "--bad", "fast", *run_on, words=["nowhere"])
         self.refused(model, "--original", self.folder / "qwen2-4", "--bad", "reference-dequant", *run_on,

@@ -69,10 +69,9 @@ Verdict wrong_stage(const Evidence& evidence, const StageRow& row) {
   v.only_in_place = row.alone && !above(row.alone);
   const OwnError& e = above(row.alone) ? *row.alone : *row.in_place;
   v.headline = fmt::format(
-      "wrong: {} is the first stage above its floor; its own error is {:.3g}, "
-      "{}",
-      to_string(row.at), e.relative,
-      e.non_finite != 0 ? "with values that are not finite" : times(e.ratio));
+      "wrong: {} is the first stage above its floor; {}", to_string(row.at),
+      e.non_finite != 0 ? fmt::format("{} of its {} values are not finite", e.non_finite, e.count)
+                        : fmt::format("its own error is {:.3g}, {}", e.relative, times(e.ratio)));
   v.why.push_back(own_error_text(e));
   const auto before =
       std::count_if(rows.data(), &row, [](const StageRow& r) { return r.own() == nullptr; });

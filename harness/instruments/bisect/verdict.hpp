@@ -71,9 +71,9 @@ struct Evidence {
 /// An end is further from the reference on its own weights than rounding makes it, although every
 /// stage that could be judged keeps its floor. Replicas show what rounding becomes on its way
 /// through the model, chaotic or not. They differ among themselves, and real errors have a
-/// direction of their own, so only a multiple of the largest is more than noise: healthy runs of every format and
-/// arithmetic stayed below twice it. What other weights make is no part of it: the reference on those has it too, and
-/// the weights themselves are judged by their format.
+/// direction of their own, so only a multiple of the largest is more than noise: healthy runs of
+/// every format and arithmetic stayed below twice it. What other weights make is no part of it: the
+/// reference on those has it too, and the weights themselves are judged by their format.
 inline constexpr double kUnexplained = 30;
 bool unexplained(const StageRow& row);
 /// How many times further than rounding makes the worse of the two ends; 0: not known.
