@@ -13,6 +13,9 @@ using refute::worker::Row;
 using refute::worker::Words;
 
 constexpr Words kCpu = {"cpu_scalar", "cpu_simd"};
+// All f32 values are more than the scalar kernel gets through in a run.
+constexpr Words kVectors = {"cpu_simd"};
+constexpr Words kOneByOne = {"cpu_scalar"};
 // The claims about the device are tried on a CPU subject as well: that is where mutants die on
 // every machine.
 constexpr Words kDevice = {"cpu_simd", "cuda"};
@@ -58,19 +61,19 @@ constexpr Row kRows[] = {
      .parameters = {"max_normalised_error", "mean_normalised_error", "relative_l2", "rows", "cols"},
      .operations = kRoundTrip},
     {.claim = "C-NF4-006",
-     .help = "the 16 values, bit for bit",
+     .help = "the 16 values at every power of two and at drawn scales, bit for bit",
      .falsify = nf4_table_exact,
      .subjects = kCpu,
-     .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries"},
-     .parameters = {"scales"},
+     .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries", "wrong_at_scale_two"},
+     .parameters = {"scales", "drawn_scales"},
      .operations = {"nf4.dequantize"}},
     {.claim = "C-NF4-007",
-     .help = "every f32 of magnitude 2^-6 … 1 gets the code that thresholds or distance give it",
+     .help = "every f32 in [-1, 1] gets the code that thresholds or distance give it",
      .falsify = nf4_decisions_all,
-     .subjects = kCpu,
+     .subjects = kVectors,
      .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries", "truncates", "not_strict",
-                 "always_nearest", "always_thresholds"},
-     .parameters = {"decisions", "every_f32_from"},
+                 "always_nearest", "always_thresholds", "threshold_off_by_an_ulp"},
+     .parameters = {"decisions"},
      .operations = {"nf4.quantize_range"},
      .exclusive = true},
     {.claim = "C-NF4-008",
@@ -115,11 +118,11 @@ constexpr Row kRows[] = {
      .parameters = {"cases", "families", "layouts", "max_m", "max_rows", "max_cols"},
      .operations = {"nf4.gemm"}},
     {.claim = "C-NF4-013",
-     .help = "on the device: the 16 values, bit for bit",
+     .help = "on the device: the 16 values at many scales, bit for bit",
      .falsify = nf4_table_exact,
      .subjects = kDevice,
-     .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries"},
-     .parameters = {"scales"},
+     .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries", "wrong_at_scale_two"},
+     .parameters = {"scales", "drawn_scales"},
      .operations = {"nf4.dequantize"}},
     {.claim = "C-NF4-014",
      .help = "on the device: the GEMM within 1e-3 of the plain one, across its tiles' edges",
@@ -149,6 +152,24 @@ constexpr Row kRows[] = {
                  "one_layout", "transposed_result", "first_scale_only"},
      .parameters = {"cases", "families", "layouts", "max_m", "max_rows", "max_cols"},
      .operations = {"nf4.gemm"}},
+    {.claim = "C-NF4-017",
+     .help = "the values where codes change, at every position of blocks of many scales",
+     .falsify = nf4_boundaries,
+     .subjects = kCpu,
+     .mutants = {"not_strict", "not_strict_last", "always_nearest", "always_thresholds",
+                 "threshold_off_by_an_ulp", "truncates"},
+     .parameters = {"decisions", "drawn_scales"},
+     .operations = {"nf4.quantize"}},
+    {.claim = "C-NF4-018",
+     .help = "every f32 of magnitude 2^-6 … 1 gets its code, and every 61st below",
+     .falsify = nf4_decisions_from,
+     .subjects = kOneByOne,
+     .mutants = {"uniform_codebook", "mirrored", "two_wrong_entries", "truncates", "not_strict",
+                 "always_nearest", "always_thresholds", "threshold_off_by_an_ulp",
+                 "wrong_between_bf16"},
+     .parameters = {"decisions", "every_f32_from", "below_step"},
+     .operations = {"nf4.quantize_range"},
+     .exclusive = true},
 };
 
 }  // namespace

@@ -13,8 +13,9 @@ import unittest
 from worker_harness import FP8, TENSORS, job, record, run
 
 FOLDER = pathlib.Path(sys.argv.pop())
-FP8_WORKER, NF4_WORKER, ATTENTION_WORKER, CANARY = (
-    FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_crux_l_02", "falsify_canary"))
+FP8_WORKER, NF4_WORKER, ATTENTION_WORKER, TRACE_WORKER, CANARY = (
+    FOLDER / name for name in ("falsify_crux_b_11", "falsify_nf4", "falsify_crux_l_02", "falsify_trace_save_tensor",
+                               "falsify_canary"))
 
 
 def canary(name):
@@ -104,6 +105,29 @@ exit 2
         self.assertIn("cannot be started", said)
 
 
+class CommandsInFolders(unittest.TestCase):
+    """Claims whose commands run in a temporary folder: no record may show which one it was."""
+
+    def claims(self):
+        listing = json.loads(subprocess.run([TRACE_WORKER, "--list"], stdout=subprocess.PIPE, check=True).stdout)
+        return {row["claim"]: row for row in listing["rows"] if row["parameters"] == ["cases"]}
+
+    def test_two_runs_give_one_record_and_no_path(self):
+        refuted = 0
+        with tempfile.TemporaryDirectory() as folder:
+            command = pathlib.Path(folder, "refute")
+            command.write_text("#!/bin/sh\nexit 0\n")
+            command.chmod(0o755)
+            for claim, row in self.claims().items():
+                a_job = job("APR-TRACE-SAVE", claim, row["subjects"][0], parameters={"cases": 1})
+                runs = [run(TRACE_WORKER, a_job, environment={"REFUTE_COMMAND": str(command)}) for _ in range(2)]
+                with self.subTest(claim):
+                    self.assertEqual(runs[0], runs[1])
+                    self.assertNotIn(tempfile.gettempdir().encode(), runs[0][1])
+                    refuted += b"FOLDER/" in runs[0][1]
+        self.assertTrue(refuted, "nothing here would have named its folder")
+
+
 class AnotherLanguage(unittest.TestCase):
     def test_the_tiny_falsifier_speaks_the_protocol(self):
         tiny = pathlib.Path(__file__).parents[1] / "fixtures/workers/tiny_falsifier.py"
@@ -115,14 +139,14 @@ class AnotherLanguage(unittest.TestCase):
 
 class Verdicts(unittest.TestCase):
     def test_the_same_job_gives_the_same_record_on_any_number_of_threads(self):
-        nf4 = {"decisions": ["thresholds", "nearest"], "every_f32_from": 0.5}
+        nf4 = {"decisions": ["thresholds", "nearest"], "every_f32_from": 0.5, "below_step": 4099}
         for worker, a_job in (
             (FP8_WORKER, fp8(4, parameters=FP8)),
             (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS)),
             (FP8_WORKER, fp8(12, parameters=FP8 | TENSORS, arm="mutant", mutant="reciprocal_scale")),
             (FP8_WORKER, fp8(6, parameters=FP8, arm="mutant", mutant="flush_subnormals")),
-            (NF4_WORKER, job("C-NF4", "C-NF4-007", parameters=nf4)),
-            (NF4_WORKER, job("C-NF4", "C-NF4-007", parameters=nf4, arm="mutant", mutant="not_strict")),
+            (NF4_WORKER, job("C-NF4", "C-NF4-018", parameters=nf4)),
+            (NF4_WORKER, job("C-NF4", "C-NF4-018", parameters=nf4, arm="mutant", mutant="not_strict")),
         ):
             records = [record(worker, a_job | {"threads": threads}) for threads in (1, 2, 3)]
             self.assertEqual(records[0], records[1])
@@ -175,6 +199,71 @@ class Verdicts(unittest.TestCase):
                     self.assertEqual(record(FP8_WORKER, mutated)["outcome"], "refuted")
 
 
+class Nf4(unittest.TestCase):
+    BOTH = {"decisions": ["thresholds", "nearest"]}
+    # A quantiser in the language that everybody reads, with a place for what is wrong in it.
+    SERVER = """#!/usr/bin/env python3
+import json, struct, sys
+LEVELS = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+          -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+          0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0]
+# As bits: four of the published decimals lie so near to the middle of two f32 values that a detour over f64 misses them.
+THRESHOLDS = struct.unpack("15f", struct.pack("15I", 0xBF591CD9, 0xBF1C5270, 0xBEEB8480, 0xBEADEA76, 0xBE703CEC,
+    0xBE0D38BC, 0xBD3A7871, 0x3D22FAFF, 0x3DF64863, 0x3E5067E0, 0x3E9582D4, 0x3EC753F9, 0x3F006D03,
+    0x3F248DAF, 0x3F5C89D9))
+f32 = lambda x: struct.unpack("f", struct.pack("f", x))[0]
+def nearest(x): return min(range(16), key=lambda i: f32(abs(x - LEVELS[i])))
+def below(x): return sum(x > t for t in THRESHOLDS)
+def at_or_below(x): return sum(x >= t for t in THRESHOLDS)
+while line := sys.stdin.buffer.readline():
+    request = json.loads(line)
+    w = struct.unpack(f"{request['bytes'] // 4}f", sys.stdin.buffer.read(request["bytes"]))
+    code = {"thresholds": THRESHOLD_RULE, "nearest": NEAREST_RULE}[request["decision"]]
+    largest = [max(map(abs, w[i:i + 64])) for i in range(0, len(w), 64)]
+    codes = bytes(code(x / largest[i // 64]) for i, x in enumerate(w))
+    answer = codes + struct.pack(f"{len(largest)}f", *largest)
+    sys.stdout.buffer.write(json.dumps({"bytes": len(answer)}).encode() + b"\\n" + answer)
+    sys.stdout.buffer.flush()
+"""
+
+    def served(self, threshold_rule, nearest_rule):
+        with tempfile.TemporaryDirectory() as folder:
+            server = pathlib.Path(folder) / "server"
+            server.write_text(self.SERVER.replace("THRESHOLD_RULE", threshold_rule).replace("NEAREST_RULE", nearest_rule))
+            server.chmod(0o755)
+            return record(NF4_WORKER, job("C-NF4", "C-NF4-017", "mine", parameters=self.BOTH | {"drawn_scales": 1},
+                                          external_subject=str(server)))
+
+    def test_a_served_quantiser_is_asked_where_codes_change(self):
+        not_strict = self.served("at_or_below", "nearest")
+        self.assertEqual(not_strict["outcome"], "refuted")
+        self.assertIn("got 0x01, want 0x00", not_strict["message"])
+        # Right by the thresholds, which are asked for first; the two ways differ at four of them.
+        other_way = self.served("below", "below")
+        self.assertEqual((other_way["outcome"], other_way["counterexample"]["decision"]), ("refuted", "nearest"))
+
+    def test_our_kernels_survive_at_the_boundaries_and_at_every_scale(self):
+        for claim, parameters in (("C-NF4-017", self.BOTH | {"drawn_scales": 5}),
+                                  ("C-NF4-006", {"scales": [1.0], "drawn_scales": 500})):
+            for subject in ("cpu_scalar", "cpu_simd"):
+                survived = record(NF4_WORKER, job("C-NF4", claim, subject, parameters=parameters))
+                self.assertEqual((survived["outcome"], survived["domain"]), ("survived", "generated"), survived["message"])
+                negated = record(NF4_WORKER, job("C-NF4", claim, subject, parameters=parameters, arm="negated"))
+                self.assertEqual((negated["outcome"], negated["counterexample"]["element"]["index"]), ("refuted", 0))
+
+    def test_every_f32_is_in_the_sweep_of_every_f32(self):
+        # Small values that are no bfloat16: this one is pattern 0x3a83126f, and the index of the sweep.
+        replay = {"decision": "thresholds", "index": 0x3A83126F}
+        a_job = job("C-NF4", "C-NF4-007", "cpu_simd", parameters=self.BOTH, replay=replay)
+        self.assertEqual(record(NF4_WORKER, a_job)["outcome"], "survived")
+        negated = record(NF4_WORKER, a_job | {"arm": "negated"})
+        self.assertEqual((negated["outcome"], negated["counterexample"]["input"]), ("refuted", "0x1.0624dep-10 [0x3a83126f]"))
+        sampled = job("C-NF4", "C-NF4-018", parameters=self.BOTH | {"every_f32_from": 0.99, "below_step": 6151})
+        self.assertEqual(record(NF4_WORKER, sampled)["outcome"], "survived")
+        refuted = record(NF4_WORKER, sampled | {"arm": "mutant", "mutant": "wrong_between_bf16"})
+        self.assertEqual(refuted["outcome"], "refuted")
+
+
 class NoDevice(unittest.TestCase):
     HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
 
@@ -184,7 +273,8 @@ class NoDevice(unittest.TestCase):
             (FP8_WORKER, fp8(16, parameters=formats, subject="cuda")),
             (FP8_WORKER, fp8(16, parameters=formats, subject="cuda", arm="negated")),
             (FP8_WORKER, fp8(25, parameters=formats, subject="cuda", arm="mutant", mutant="truncate")),
-            (NF4_WORKER, job("C-NF4", "C-NF4-013", subject="cuda", parameters={"scales": [1.0]})),
+            (NF4_WORKER, job("C-NF4", "C-NF4-013", subject="cuda",
+                             parameters={"scales": [1.0], "drawn_scales": 1})),
             (ATTENTION_WORKER, attention(36, subject="cuda")),
             (ATTENTION_WORKER, attention(36, subject="cuda", arm="negated")),
         ):

@@ -14,6 +14,13 @@ Verdict fp8_encode_bf16_all(worker::Context& context);
 /// All 2^32 f32 values encoded, byte for byte against the oracle's runs.
 Verdict fp8_encode_f32_all(worker::Context& context);
 
+/// Calls of every length, beginning at every offset, byte for byte: values drawn, so that no two
+/// calls have the same ones at the same places.
+Verdict fp8_encode_any_length(worker::Context& context);
+Verdict fp8_encode_f16_any_length(worker::Context& context);
+Verdict fp8_encode_bf16_any_length(worker::Context& context);
+Verdict fp8_decode_any_length(worker::Context& context);
+
 /// All 2^32 f32 values encoded, saturating and with ties to even, against the conversion
 /// instruction of the device that this runs on. Declined where there is none.
 Verdict fp8_encode_as_instruction(worker::Context& context);

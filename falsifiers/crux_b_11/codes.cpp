@@ -1,5 +1,6 @@
 // The codec, code by code: decode of all 256 codes, encode of every half-precision value.
 
+#include <bit>
 #include <numeric>
 #include <vector>
 
@@ -48,8 +49,11 @@ Verdict encode_half_all(Context& context, EncodeHalf encode, Widen widen) {
     if (const auto v = worker::first_violation(got, watched))
       return refuted_by(*v, describe(mode), to_value(mode));
     for (std::size_t i = 0; i < in.size(); ++i) want[i] = oracle_code(widen(in[i]), mode);
-    if (!context.compare().bytes(got.span(), want))
-      return refuted_by(context.compare(), describe(mode), to_value(mode));
+    if (!context.compare().bytes(got.span(), want)) {
+      return refuted_by(context.compare(), describe(mode), to_value(mode), [&](std::size_t i) {
+        return worker::exact(std::bit_cast<float>(widen(in[i])));
+      });
+    }
     digest.bytes(got.span().data(), got.span().size());
   }
   context.result(digest.finish());

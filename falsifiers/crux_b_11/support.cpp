@@ -116,10 +116,18 @@ float oracle_value(std::uint8_t code, Fp8Format format) {
 }
 
 Verdict refuted_by(const worker::Comparator& compare, const std::string& where,
-                   Value counterexample) {
+                   Value counterexample, const std::function<std::string(std::size_t)>& input) {
   if (!compare.mismatch()) throw std::logic_error("a comparison failed without a mismatch");
-  counterexample.set("element", compare.mismatch()->to_value());
-  return worker::refuted(where + ": " + compare.mismatch()->sentence(), std::move(counterexample));
+  const worker::Mismatch& mismatch = *compare.mismatch();
+  Value element = mismatch.to_value();
+  std::string of;
+  if (input && mismatch.index) {
+    const std::string words = input(static_cast<std::size_t>(*mismatch.index));
+    element.set("input", words);
+    of = ", of " + words;
+  }
+  counterexample.set("element", std::move(element));
+  return worker::refuted(where + of + ": " + mismatch.sentence(), std::move(counterexample));
 }
 
 Verdict refuted_by(const worker::GuardViolation& violation, const std::string& where,

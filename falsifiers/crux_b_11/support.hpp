@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,8 +33,9 @@ float oracle_value(std::uint8_t code, kernels::Fp8Format format);
 
 /// A refutation by the comparator's latest mismatch, with `where` in front of it and its members in
 /// the counterexample.
+/// `input`: the words for the input of an element, where the index alone says little.
 Verdict refuted_by(const worker::Comparator& compare, const std::string& where,
-                   Value counterexample);
+                   Value counterexample, const std::function<std::string(std::size_t)>& input = {});
 Verdict refuted_by(const worker::GuardViolation& violation, const std::string& where,
                    Value counterexample);
 

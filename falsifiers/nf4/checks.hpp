@@ -11,10 +11,15 @@ namespace refute::falsifiers {
 Verdict nf4_error_limit(worker::Context& context);
 Verdict nf4_error_bands(worker::Context& context);
 
-/// All 16 codes dequantised, bit for bit.
+/// All 16 codes dequantised, bit for bit, at every power of two and at drawn scales.
 Verdict nf4_table_exact(worker::Context& context);
-/// Every f32 in [-1, 1] from a least magnitude on decided, by thresholds and by distance.
+/// Every f32 in [-1, 1] decided, by thresholds and by distance; and every one from a least
+/// magnitude on, with every n-th below it, for kernels that are too slow for all.
 Verdict nf4_decisions_all(worker::Context& context);
+Verdict nf4_decisions_from(worker::Context& context);
+/// The values where codes change, with their neighbours, at every position of blocks of many
+/// scales.
+Verdict nf4_boundaries(worker::Context& context);
 /// Codes, scales and values of generated tensors, bit for bit, edge blocks among them.
 Verdict nf4_quantize_exact(worker::Context& context);
 /// Tensors with NaN or infinity are refused.

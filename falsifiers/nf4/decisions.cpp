@@ -1,5 +1,5 @@
-// Which code a normalised value gets: every f32 in [-1, 1] from a least magnitude on, and every
-// bf16 below it.
+// Which code a normalised value gets: every f32 in [-1, 1], or every one from a least magnitude on
+// and every n-th below it.
 
 #include <algorithm>
 #include <array>
@@ -32,15 +32,13 @@ struct Segment {
 /// The claim's domain as one row of indices.
 class DecisionSpace {
  public:
-  explicit DecisionSpace(float least) {
+  /// Every f32 from `least` to 1 in magnitude, and every `step`-th below.
+  DecisionSpace(float least, std::uint32_t step) {
     const auto from = std::bit_cast<std::uint32_t>(least);
     const auto one = std::bit_cast<std::uint32_t>(1.0f);
-    if (!(least > 0.0f && least < 1.0f) || from % 65536 != 0) {
-      throw worker::JobError("`every_f32_from` is no bfloat16 between 0 and 1");
-    }
     for (std::uint32_t sign : {0u, 0x80000000u}) {
       segments_.push_back({sign | from, one - from + 1, 1});
-      segments_.push_back({sign, from / 65536, 65536});
+      if (from > 0) segments_.push_back({sign, (from - 1) / step + 1, step});
     }
     for (const Segment& s : segments_) begins_.push_back(size_), size_ += s.count;
   }
@@ -238,13 +236,11 @@ Verdict sweep_decisions(Context& context, worker::Nf4Subject& subject, const Dec
   return worker::survived();
 }
 
-}  // namespace
-
-Verdict nf4_decisions_all(Context& context) {
+/// The space is stated in the contract, and gone through as a whole.
+Verdict decided_throughout(Context& context, const DecisionSpace& space) {
   context.domain(Domain::exhaustive);
   context.agreement(Agreement::bytewise);
   const auto subject = nf4_subject_of(context);
-  const DecisionSpace space(static_cast<float>(context.real("every_f32_from")));
   std::vector<Task> tasks;
   for (Nf4Decision decision : decisions_of(context))
     tasks.push_back({decision, runs_of(space, decision)});
@@ -261,6 +257,20 @@ Verdict nf4_decisions_all(Context& context) {
   }
   context.result(digest.finish());
   return verdict;
+}
+
+}  // namespace
+
+Verdict nf4_decisions_all(Context& context) {
+  return decided_throughout(context, DecisionSpace(0.0f, 1));
+}
+
+Verdict nf4_decisions_from(Context& context) {
+  const auto least = static_cast<float>(context.real("every_f32_from"));
+  if (!(least > 0.0f && least < 1.0f))
+    throw worker::JobError("`every_f32_from` lies not between 0 and 1");
+  const auto step = static_cast<std::uint32_t>(context.count("below_step"));
+  return decided_throughout(context, DecisionSpace(least, step));
 }
 
 }  // namespace refute::falsifiers

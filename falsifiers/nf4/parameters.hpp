@@ -8,9 +8,11 @@
 namespace refute::falsifiers {
 
 inline constexpr worker::ParameterRule kNf4Parameters[] = {
+    worker::count_up_to("below_step", 65536),
     worker::count_up_to("cases", 10'000'000),
     worker::count_up_to("cols", 1 << 20),
     worker::words_of("decisions", {"thresholds", "nearest"}),
+    worker::count_up_to("drawn_scales", 1 << 20),
     worker::real_within("every_f32_from", 0, 1),
     worker::words_of("families", worker::Words::of(worker::kFamilies)),
     worker::real_within("lambda", 0, 1000),

@@ -1,12 +1,14 @@
 #include "falsifiers/nf4/support.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "fixtures/oracles/nf4_oracle.hpp"
 #include "harness/worker/errors.hpp"
+#include "harness/worker/expand.hpp"
 
 namespace refute::falsifiers {
 
@@ -27,6 +29,17 @@ worker::CaseSpace nf4_space_of(Context& context) {
   space.column_step = kNf4Block;
   space.max_specials = 4;
   return space;
+}
+
+std::vector<float> nf4_drawn_scales(Context& context, float least, float most) {
+  // Among positive floats the patterns are ordered as the values, and as dense in each binade.
+  const auto low = std::bit_cast<std::uint32_t>(least), high = std::bit_cast<std::uint32_t>(most);
+  std::vector<float> scales(context.count("drawn_scales"));
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const std::uint64_t draw = worker::derive_seed(context.seed(), i) % (high - low + 1);
+    scales[i] = std::bit_cast<float>(low + static_cast<std::uint32_t>(draw));
+  }
+  return scales;
 }
 
 std::vector<Nf4Decision> decisions_of(Context& context) {

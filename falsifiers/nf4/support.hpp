@@ -18,6 +18,10 @@ namespace refute::falsifiers {
 /// `max_cols`.
 worker::CaseSpace nf4_space_of(worker::Context& context);
 
+/// The contract's `drawn_scales` scales, log-uniform between two of them: drawn by exponent and
+/// significand, so that every binade is as likely as any other.
+std::vector<float> nf4_drawn_scales(worker::Context& context, float least, float most);
+
 /// The contract's `decisions` and `layouts`.
 std::vector<kernels::Nf4Decision> decisions_of(worker::Context& context);
 std::vector<kernels::Nf4Layout> layouts_of(worker::Context& context);

@@ -34,7 +34,7 @@ Session::Session(Context& context, const std::string& refute, std::uint64_t seed
   std::string name = (std::filesystem::temp_directory_path() / "refute-trace-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr)
     throw worker::JobError("no temporary folder can be made: " + name);
-  folder_ = name;
+  folder_ = std::filesystem::canonical(name);
   before_ = std::filesystem::current_path();
   std::filesystem::current_path(folder_);
   tokens_ = tokens(seed, kTokens, fixtures::TinyDecoder().vocab);
@@ -72,8 +72,8 @@ CommandRun Session::trace(const std::string& model, const std::string& out, Word
 CommandRun Session::prepare(Words arguments) {
   CommandRun run = execute(std::move(arguments));
   if (run.status != 0)
-    throw worker::JobError(fmt::format("`refute {}` exits {}: {}", fmt::join(run.arguments, " "),
-                                       run.status, run.err));
+    throw worker::JobError(shown(fmt::format("`refute {}` exits {}: {}",
+                                             fmt::join(run.arguments, " "), run.status, run.err)));
   return run;
 }
 
@@ -89,6 +89,13 @@ std::vector<std::uint32_t> Session::tokens(std::uint64_t seed, std::size_t count
   for (std::size_t i = 0; i < count; ++i)
     out.push_back(static_cast<std::uint32_t>(worker::derive_seed(seed, i) % vocab));
   return out;
+}
+
+std::string Session::shown(std::string text) const {
+  const std::string own = folder_.string();
+  for (std::size_t at = text.find(own); at != std::string::npos; at = text.find(own, at))
+    text.replace(at, own.size(), "FOLDER");
+  return text;
 }
 
 bool Session::holds(bool ok, const std::string& what) {
@@ -124,8 +131,9 @@ Verdict check_live(Context& context, const SessionCheck& check) {
     Session session(context, refute, seed);
     if (check(session)) continue;
     const auto& mismatch = context.compare().mismatch();
-    return worker::refuted(mismatch ? mismatch->sentence() : "no comparison was made",
-                           Value::Map{{"seed", std::to_string(seed)}});
+    return worker::refuted(
+        session.shown(mismatch ? mismatch->sentence() : "no comparison was made"),
+        Value::Map{{"seed", std::to_string(seed)}});
   }
   return worker::survived();
 }

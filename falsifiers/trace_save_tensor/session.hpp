@@ -45,6 +45,10 @@ class Session {
   void use_tokens(std::vector<std::uint32_t> tokens) { tokens_ = std::move(tokens); }
   const std::vector<std::uint32_t>& tokens() const { return tokens_; }
 
+  /// The text with FOLDER for the session's folder, whose name is another one in every run: a
+  /// record depends on its job alone, and names no path of the machine it was made on.
+  std::string shown(std::string text) const;
+
   // Comparisons; false where one does not pass.
   bool holds(bool ok, const std::string& what);
   bool exits(const CommandRun& run, int status);

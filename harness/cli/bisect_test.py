@@ -418,6 +418,91 @@ class Says(Case):
         self.refused(model, good, good, "--says", "61", words=["61", "--says"])
 
 
+class Config(Case):
+    """The file computes without any error, and something else than its original: a field was lost or mangled."""
+
+    LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+              "original_max_position_embeddings": 64}
+    BASE = {"layers": 2, "seed": 41}
+
+    def model(self, name, **changes):
+        path = self.new_folder() / name
+        tiny_model.write(path, tiny_model.spec_of({**self.BASE, **changes}))
+        return path
+
+    def traced(self, *models):
+        captures = [self.new_folder() for _ in models]
+        for path, out in zip(models, captures):
+            self.ok("trace", path, "--tokens", TOKENS, "--save-tensor", "all", "-o", out)
+        return captures
+
+    def both_ways(self, original, model, status):
+        """Bisection of captures and of paths, which have to agree."""
+        first = self.bisected(model, "--original", original, *self.traced(original, model), status=status)["verdict"]
+        second = self.bisected(model, "--original", original, "--bad", "reference", "--tokens", TOKENS,
+                               status=status)["verdict"]
+        self.assertEqual((first["kind"], first.get("config")), (second["kind"], second.get("config")))
+        return first
+
+    def test_every_field_that_a_converter_can_lose(self):
+        linear = {"rope_type": "linear", "factor": 4.0}
+        llama3 = "llama3, factor 8, low 1, high 4, original context 64"
+        cases = [({}, {"theta": 1e6}, {"rope_theta": (1e4, 1e6)}),
+                 ({"theta": 1e6}, {"theta": 1e4, "eps": 0.5}, {"rope_theta": (1e6, 1e4), "rms_norm_eps": (2.0**-17, 0.5)}),
+                 ({"eps": 1e-6}, {"eps": 2.0**-18}, {"rms_norm_eps": (1e-6, 2.0**-18)}),
+                 ({"rope_scaling": linear}, {"rope_scaling": {**linear, "factor": 8.0}}, {"rope_scaling.factor": (4, 8)}),
+                 ({"rope_scaling": linear}, {}, {"rope_scaling": ("linear, factor 4", "none")}),
+                 ({"rope_scaling": self.LLAMA3}, {}, {"rope_scaling": (llama3, "none")}),
+                 ({"rope_scaling": self.LLAMA3}, {"rope_scaling": {**self.LLAMA3, "factor": 8.01}},
+                  {"rope_scaling": (llama3, "none, with rope_freqs.weight")}),
+                 ({}, {"heads": 2, "kv_heads": 1, "head_dim": 16},
+                  {"num_attention_heads": (4, 2), "num_key_value_heads": (2, 1), "head_dim": (8, 16)})]
+        for right, wrong, expected in cases:
+            verdict = self.both_ways(self.model("original", **right), self.model("model.gguf", **wrong), status=1)
+            self.assertEqual(verdict["kind"], "wrong-config")
+            self.assertEqual({d["field"]: (d["good"], d["bad"]) for d in verdict["config"]}, expected)
+
+    def test_text(self):
+        original, model = self.model("original"), self.model("model.gguf", theta=1e6)
+        code, out, err = run("bisect", model, "--original", original, "--bad", "reference", "--tokens", TOKENS)
+        self.assertEqual((code, err), (1, ""))
+        self.assertEqual(out.splitlines()[0], f"wrong config: rope_theta is 10000 in {original} and 1000000 in {model}")
+        model = self.model("model.gguf", heads=2, kv_heads=1, head_dim=16)
+        picture = self.folder / "heads.svg"
+        code, out, err = run("bisect", model, "--original", original, "--bad", "reference", "--tokens", TOKENS, "--svg", picture)
+        self.assertEqual((code, err), (1, ""))
+        self.assertIn("num_attention_heads is 4", out)
+        self.assertNotIn("own error", out)
+        xml.dom.minidom.parse(str(picture))
+
+    def test_one_description_in_two_spellings(self):
+        """GGUF has f32 where config.json has decimals, and Llama 3.1's scaling as a tensor of divisors."""
+        wide = {**self.LLAMA3, "factor": 32.0, "original_max_position_embeddings": 8192}
+        for changes in ({"eps": 1e-6}, {"eps": 1e-5, "theta": 500000.3}, {"rope_scaling": self.LLAMA3, "theta": 5e5},
+                        {"rope_scaling": wide, "head_dim": 64, "theta": 5e5},
+                        {"rope_scaling": {"rope_type": "linear", "factor": 2.3}},
+                        {"family": "qwen2", "eps": 1e-6, "theta": 1e6}):
+            verdict = self.both_ways(self.model("original", **changes), self.model("model.gguf", **changes), status=0)
+            self.assertEqual(verdict["kind"], "noise", changes)
+
+    def test_a_fault_beside_it_is_not_lost(self):
+        original, model = self.model("original"), self.model("model.gguf", theta=1e6)
+        good, bad = *self.traced(original), self.new_folder()
+        self.ok("scale@ffn_gate.1", model, TOKENS, bad, program=PLANTED)
+        verdict = self.bisected(model, "--original", original, good, bad, status=1)["verdict"]
+        self.assertEqual((verdict["kind"], verdict["stage"], verdict["layer"]), ("wrong-config", "ffn_gate", 1))
+        self.assertIn("beside that: wrong: layer 1, ffn_gate is the first stage above its floor", verdict["why"][0])
+
+    def test_another_model_is_no_finding(self):
+        original = self.model("original")
+        for changes, field in (({"layers": 3}, "num_hidden_layers is 2"), ({"vocab": 67}, "vocab_size is 61"),
+                               ({"ffn": 64}, "intermediate_size is 48"), ({"bias": True}, "attention_bias is false")):
+            model = self.model("model.gguf", **changes)
+            self.refused(model, "--original", original, "--bad", "reference", "--tokens", TOKENS,
+                         words=["two shapes", field, str(original)])
+            self.refused(model, "--original", original, *self.traced(original, model), words=["two shapes", field])
+
+
 class NotFinite(Case):
     def test_a_weight_that_is_nan(self):
         """No path is to blame for what the file holds: nothing is judged from there on, and the stage is named."""

@@ -141,7 +141,8 @@ std::function<int()> attach(CLI::App& app) {
   add_model_run_options(app, a->run);
   app.add_option("--save-tensor", a->stages, "stages with commas between them, or all")->required();
   app.add_option("--layers", a->layers, "A..B, without B; all without it");
-  app.add_option("-o,--output", a->folder, "folder to write; MODEL-trace without it");
+  app.add_option("-o,--output", a->folder, "folder to write; MODEL-trace without it")
+      ->check([](const std::string& name) { return name.empty() ? "names no folder" : ""; });
   return [a] { return run_command(*a); };
 }
 

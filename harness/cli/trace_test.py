@@ -342,6 +342,32 @@ class Refusals(Case):
             model = self.changed_model("llama", change)
             self.refused("decode", model, "--tokens", "1", "--max-tokens", "1", words=words)
 
+    def test_an_output_without_a_name(self):
+        self.refused("trace", self.folder / "llama", "--tokens", "1", "--save-tensor", "all", "-o", "", words=["--output"])
+
+    def test_the_file_is_named_once(self):
+        model = self.changed_model("llama", lambda weights, config: config.update(
+            {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}, "rope_scaling": {"rope_type": "yarn"}}))
+        err = self.refused("decode", model, "--tokens", "1", words=["rope_scaling: rope_type 'yarn'"])
+        self.assertEqual(err.count("config.json"), 1, err)
+
+    def test_a_tied_head_beside_another_one(self):
+        def with_head(change):
+            def add(weights, config):
+                shape, dtype, data, values = weights["model.embed_tokens.weight"]
+                weights["lm_head.weight"] = (shape, dtype, change(data), values)
+            return add
+
+        def run_on(change):
+            return ("decode", self.changed_model("llama-tied", with_head(change)), "--tokens", "3,1", "--max-tokens", "4")
+
+        tied = run("decode", self.folder / "llama-tied", "--tokens", "3,1", "--max-tokens", "4", "--json")
+        equal = run(*run_on(lambda data: data), "--json")
+        self.assertEqual((tied[0], equal[0]), (0, 0), equal)
+        self.assertEqual(json.loads(tied[1])["steps"], json.loads(equal[1])["steps"])
+        self.refused(*run_on(lambda data: data[:-2] + b"\0\0"),
+                     words=["tie_word_embeddings is true", "lm_head.weight is not equal to model.embed_tokens.weight"])
+
     def test_files(self):
         lone = self.changed_model("llama", lambda weights, config: None)
         (lone / "config.json").unlink()

@@ -23,7 +23,7 @@ const Value* ConfigFields::find(std::string_view key) const {
 }
 
 void ConfigFields::refuse(const std::string& what, const std::string& hint) {
-  if (!error_) error_ = Error{what_ + ": " + what, hint};
+  if (!error_) error_ = Error{what_.empty() ? what : what_ + ": " + what, hint};
 }
 
 std::size_t ConfigFields::count(std::string_view key, std::optional<std::size_t> otherwise) {
@@ -34,6 +34,11 @@ std::size_t ConfigFields::count(std::string_view key, std::optional<std::size_t>
   refuse(value == nullptr ? fmt::format("has no {}", key)
                           : fmt::format("{} is no whole number from 1 to {}", key, kMost));
   return 1;
+}
+
+std::size_t ConfigFields::count_or_zero(std::string_view key, std::size_t otherwise) {
+  const Value* value = find(key);
+  return value != nullptr && *value == Value(0) ? 0 : count(key, otherwise);
 }
 
 double ConfigFields::positive(std::string_view key, std::optional<double> otherwise) {

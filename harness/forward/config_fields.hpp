@@ -14,11 +14,14 @@ namespace refute::forward {
 
 class ConfigFields {
  public:
-  /// `what` names the description in errors: "config.json". Keys are looked up in `map`.
+  /// `what` names the description in errors, as in "rope_scaling"; empty: whoever opened it does.
+  /// Keys are looked up in `map`.
   ConfigFields(const Value& map, std::string what) : map_(map), what_(std::move(what)) {}
 
   /// A whole number from 1 to 2^24; without a default a missing key is an error. null is missing.
   std::size_t count(std::string_view key, std::optional<std::size_t> otherwise = {});
+  /// A whole number from 0 to 2^24.
+  std::size_t count_or_zero(std::string_view key, std::size_t otherwise);
   /// A positive finite number.
   double positive(std::string_view key, std::optional<double> otherwise = {});
   bool flag(std::string_view key, bool otherwise);

@@ -109,6 +109,7 @@ TEST_CASE("a window that is not used is none") {
   CHECK_FALSE(config_of(with("sliding_window", 4096)).sliding_window);
   Value json = with("sliding_window", 4096);
   json.set("use_sliding_window", true);
+  json.set("max_window_layers", 21);
   CHECK(config_of(json).sliding_window == 4096u);
 }
 
@@ -147,6 +148,126 @@ TEST_CASE("GGUF's metadata say the same in other words") {
   CHECK(refused("qwen2.attention.head_count_kv", {MetaType::array, tensor::MetaArray{}}));
   CHECK(refused("qwen2.block_count", {MetaType::f32, 4.0f}));
   CHECK_FALSE(config_from_gguf({}));
+}
+
+TEST_CASE("rope_scaling takes the place of rope_parameters, as transformers has it") {
+  const auto scaled = [](Value parameters, Value scaling) {
+    Value json = with("rope_parameters", std::move(parameters));
+    json.set("rope_scaling", std::move(scaling));
+    return json;
+  };
+  const Value plain = Value::Map{{"rope_type", "default"}, {"rope_theta", 1e6}};
+  const Value linear = Value::Map{{"rope_type", "linear"}, {"factor", 4.0}};
+  // The base beside both is the same one, so nothing is lost.
+  DecoderConfig c = config_of(scaled(plain, linear));
+  CHECK(c.rope.scaling == RopeScaling::linear);
+  CHECK(c.rope.factor == 4);
+  CHECK(c.rope.theta == 1e6);
+  c = config_of(scaled(linear, Value::Map{{"type", "default"}}));
+  CHECK(c.rope.scaling == RopeScaling::none);
+  // An empty one takes no place.
+  c = config_of(scaled(linear, Value::Map{}));
+  CHECK(c.rope.scaling == RopeScaling::linear);
+  // The block that model cards recommend, in a file that transformers 5 wrote.
+  const Value yarn = Value::Map{{"rope_type", "yarn"}, {"factor", 4.0}};
+  CHECK(refusal(scaled(plain, yarn)).starts_with("rope_scaling: rope_type 'yarn'"));
+  Value lost = scaled(Value::Map{{"rope_theta", 5e5}}, linear);
+  CHECK(has(refusal(lost), "rope_theta 500000: 1000000 is left"));
+  lost.set("rope_scaling", Value::Map{{"type", "linear"}, {"factor", 4}, {"rope_theta", 5e5}});
+  CHECK(config_of(lost).rope.theta == 5e5);
+}
+
+TEST_CASE("what belongs to RoPE and is not computed is refused wherever it stands") {
+  const auto parameters = [](Value map) {
+    return refusal(with("rope_parameters", std::move(map)));
+  };
+  CHECK(has(parameters(Value::Map{{"partial_rotary_factor", 0.5}}), "partial_rotary_factor"));
+  CHECK(has(refusal(with("partial_rotary_factor", 0.5)), "partial_rotary_factor"));
+  CHECK(has(parameters(Value::Map{{"full_attention", Value::Map{{"rope_theta", 1e4}}}}),
+            "full_attention"));
+  CHECK(has(parameters("default"), "rope_parameters is no object"));
+  CHECK(has(parameters(Value::Map{{"rope_type", "linear"}}), "rope_parameters: has no factor"));
+  const Value llama3 = Value::Map{{"rope_type", "llama3"},
+                                  {"factor", 8.0},
+                                  {"low_freq_factor", 1.0},
+                                  {"high_freq_factor", 4.0},
+                                  {"original_max_position_embeddings", 8192}};
+  Value json = with("rope_scaling", llama3);
+  CHECK(config_of(json).rope.scaling == RopeScaling::llama3);
+  json.set("original_max_position_embeddings", 4096);
+  CHECK(has(refusal(json), "original_max_position_embeddings"));
+}
+
+TEST_CASE("a window counts where a layer looks through it") {
+  Value json = with("use_sliding_window", true);
+  CHECK_FALSE(config_of(json).sliding_window);  // null: none
+  json.set("sliding_window", 4096);
+  CHECK_FALSE(config_of(json).sliding_window);  // from layer 28 on, of 28
+  json.set("max_window_layers", 27);
+  CHECK(config_of(json).sliding_window == 4096u);
+  json.set("max_window_layers", 0);
+  CHECK(config_of(json).sliding_window == 4096u);
+  json.set("layer_types", Value::List{"full_attention", "full_attention"});
+  CHECK_FALSE(config_of(json).sliding_window);
+  json.set("layer_types", Value::List{"full_attention", "sliding_attention"});
+  CHECK(config_of(json).sliding_window == 4096u);
+  json.set("use_sliding_window", false);
+  CHECK(has(refusal(json), "layer_types"));
+  json.set("layer_types", Value::List{"chunked_attention"});
+  CHECK(has(refusal(json), "chunked_attention"));
+}
+
+TEST_CASE("silu has two names") {
+  CHECK(refusal(with("hidden_act", "swish")).empty());
+}
+
+TEST_CASE("GGUF's scaling is read as llama.cpp reads it") {
+  using tensor::MetaType;
+  const tensor::MetaValue four = {MetaType::f32, 4.0f}, eight = {MetaType::f32, 8.0f};
+  const auto rope = [](std::vector<std::pair<std::string, tensor::MetaValue>> keys) {
+    const auto c = config_from_gguf(gguf(std::move(keys)));
+    if (!c) FAIL(c.error().what);
+    return c->rope;
+  };
+  const auto type = [](const char* name) {
+    return std::pair<std::string, tensor::MetaValue>("qwen2.rope.scaling.type",
+                                                     {MetaType::string, std::string(name)});
+  };
+  // No type is linear; the factor had another name once.
+  CHECK(rope({{"qwen2.rope.scaling.factor", four}}).scaling == RopeScaling::linear);
+  CHECK(rope({{"qwen2.rope.scaling.factor", four}}).factor == 4);
+  CHECK(rope({{"qwen2.rope.scale_linear", four}}).factor == 4);
+  CHECK(rope({{"qwen2.rope.scale_linear", four}, type("linear")}).factor == 4);
+  CHECK(rope({{"qwen2.rope.scale_linear", four}, type("none")}).scaling == RopeScaling::none);
+  CHECK(rope({{"qwen2.rope.scale_linear", {MetaType::f32, 0.0f}}}).scaling == RopeScaling::none);
+  CHECK(rope({type("linear")}).scaling == RopeScaling::none);
+  CHECK_FALSE(config_from_gguf(
+      gguf({{"qwen2.rope.scaling.factor", four}, {"qwen2.rope.scale_linear", eight}})));
+}
+
+TEST_CASE("a key of GGUF that would make another forward pass is refused by name") {
+  using tensor::MetaType;
+  const auto refused = [](const std::string& key, tensor::MetaValue value) {
+    const auto c = config_from_gguf(gguf({{"qwen2." + key, std::move(value)}}));
+    return !c && has(c.error().what, key);
+  };
+  for (const char* key :
+       {"rope.scaling.attn_factor", "attention.clamp_kqv", "attention.max_alibi_bias",
+        "attn_logit_softcapping", "final_logit_softcapping", "embedding_scale", "residual_scale",
+        "logit_scale", "attention.scale", "rope.scaling.yarn_log_multiplier", "rope.freq_base_swa",
+        "attention.temperature_length", "attention.key_length_mla"}) {
+    CAPTURE(key);
+    CHECK(refused(key, {MetaType::f32, 0.5f}));
+  }
+  CHECK(refused("attention.causal", {MetaType::boolean, false}));
+  CHECK(refused("use_parallel_residual", {MetaType::boolean, true}));
+  // At the value that changes nothing they are taken.
+  CHECK(config_from_gguf(gguf({{"qwen2.rope.scaling.attn_factor", {MetaType::f32, 1.0f}},
+                               {"qwen2.attention.causal", {MetaType::boolean, true}},
+                               {"qwen2.attention.scale", {MetaType::f32, 0.35355339f}},
+                               {"qwen2.expert_count", {MetaType::u32, std::uint64_t{0}}},
+                               {"qwen2.rope.scaling.finetuned", {MetaType::boolean, true}},
+                               {"qwen2.vocab_size", {MetaType::u32, std::uint64_t{61}}}})));
 }
 
 TEST_CASE("frequencies follow from theta, and scaling bends them") {

@@ -85,6 +85,30 @@ void refuse_unused(const DecoderLayout& l, Finder& finder) {
   }
 }
 
+bool same_nested(const tensor::NestedScales* a, const tensor::NestedScales* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  return a->map == b->map && std::ranges::equal(a->absmax.bytes, b->absmax.bytes) &&
+         a->block == b->block && a->offset == b->offset;
+}
+
+bool same_values(const ModelTensor& a, const ModelTensor& b) {
+  return a.type == b.type && std::ranges::equal(a.bytes, b.bytes) &&
+         std::ranges::equal(a.scales.bytes, b.scales.bytes) &&
+         same_nested(a.nested.get(), b.nested.get()) && a.codebook == b.codebook;
+}
+
+/// transformers would warn and use the head; files of both kinds are about, so neither is taken.
+void refuse_second_head(const DecoderLayout& l, Finder& finder) {
+  const ModelTensor* head = l.file.find(name_of(l.naming, ModelWeight::lm_head));
+  if (!l.config.tied_head || head == nullptr) return;
+  const ModelTensor& table = *l.model(ModelWeight::embedding);
+  if (head->shape == table.shape && same_values(*head, table)) return;
+  finder.fail(
+      fmt::format("tie_word_embeddings is true, and {} is not equal to {}", head->name, table.name),
+      "which of the two is the head is not clear: set tie_word_embeddings to false to use the head "
+      "as it is stored, which transformers does, or leave the tensor out");
+}
+
 /// The relations between dimensions that no single tensor shows.
 void check_dimensions(const DecoderConfig& c, Finder& finder) {
   if (c.heads % c.kv_heads != 0) {
@@ -177,6 +201,7 @@ Result<DecoderLayout> lay_out_decoder(const std::string& path, const std::string
   check_dimensions(layout.config, finder);
   if (!finder.error) find_weights(layout, finder);
   if (!finder.error) refuse_unused(layout, finder);
+  if (!finder.error) refuse_second_head(layout, finder);
   if (finder.error) return *finder.error;
   return layout;
 }

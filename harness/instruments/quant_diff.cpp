@@ -80,6 +80,10 @@ bool DiffRow::has(DiffFindingKind kind) const {
   return std::ranges::any_of(findings, [=](const DiffFinding& f) { return f.kind == kind; });
 }
 
+void DiffRow::add(DiffFindingKind kind, std::string message) {
+  findings.push_back({kind, std::move(message)});
+}
+
 bool DiffReport::has_findings() const {
   return std::ranges::any_of(rows, [](const DiffRow& row) { return !row.findings.empty(); });
 }

@@ -89,6 +89,7 @@ struct DiffRow {
   std::vector<std::string> notes;  ///< what a reader should know and what is no finding
 
   bool has(DiffFindingKind kind) const;
+  void add(DiffFindingKind kind, std::string message);
 };
 
 /// How many groups (see WorstGroup) have which relative error: four bins an octave from 2^-20 to

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/instruments/quant_diff_judge_codes.hpp"
 #include "harness/instruments/quant_diff_place.hpp"
 
 namespace refute::instruments {
@@ -15,16 +16,6 @@ using metrics::Metric;
 using metrics::Undefined;
 using tensor::ModelTensor;
 using Kind = DiffFindingKind;
-
-/// "element [17, 40]", or the index alone where there is one dimension.
-std::string place(const std::vector<std::size_t>& shape, std::size_t index) {
-  if (shape.size() < 2) return fmt::format("element {}", index);
-  return "element " + place_text(shape, index);
-}
-
-void add(DiffRow& row, Kind kind, std::string message) {
-  row.findings.push_back({kind, std::move(message)});
-}
 
 DiffRow row_of(const TensorPair& pair) {
   DiffRow row;
@@ -85,7 +76,7 @@ std::string census_text(std::string_view side, const SideCensus& census,
     text += fmt::format("{}{} finite values beyond f32", text.empty() ? "" : " and ",
                         census.beyond_f32);
   }
-  return fmt::format("{} has {}, the first at {}", side, text, place(shape, *census.first));
+  return fmt::format("{} has {}, the first at {}", side, text, element_text(shape, *census.first));
 }
 
 void find_non_finite(DiffRow& row, const TensorPair& pair, const PairResult& m) {
@@ -97,103 +88,7 @@ void find_non_finite(DiffRow& row, const TensorPair& pair, const PairResult& m) 
     text += (text.empty() ? "" : "; ") + other;
   if (text.empty())
     text = fmt::format("{} differences between finite values are beyond f32", m.overflows);
-  add(row, Kind::non_finite, text);
-}
-
-std::string fault_text(const DiffRow& row, const CodeFault& f) {
-  return fmt::format("block {}, element {} of it ({}): {} stored for {}, off by {:.4g}", f.block,
-                     f.element, place(row.shape, f.index), f.value, f.reference, f.error);
-}
-
-// absmax/7 in place of peak/8 has steps that are 1.14 times as wide.
-constexpr double kNoWorse = 1.25;
-// The best factor on what is stored is 1 for refitted scales and from 0.988 to 1.004 for ggml's, by
-// the tails of the values; scales searched under no, mild and wild importances, and absmax/7, are
-// within 0.6 % of one or the other.
-constexpr double kLevel = 0.01;
-
-bool is_level(const DiffRow& row) {
-  const CodeCheck& c = row.codes;
-  const double values = static_cast<double>(c.other_scales * c.elements / c.blocks);
-  const double slack = kLevel + 3 * row.relative_error.value() / std::sqrt(values);
-  const double level = c.stored.level(), usual = c.again.level();
-  return level >= std::min(1.0, usual) - slack && level <= std::max(1.0, usual) + slack;
-}
-
-/// Scales of one's own are a choice while the tensor is as near as the format gets, or ggml's
-/// reference with these values, and no louder or quieter.
-bool scales_are_a_choice(const DiffRow& row) {
-  const CodeCheck& c = row.codes;
-  const bool in_band = row.band && row.relative_error.at_most(row.band->high);
-  const bool no_worse = c.stored.d2 <= kNoWorse * kNoWorse * c.again.d2;
-  return row.relative_error.defined() && (in_band || no_worse) && is_level(row);
-}
-
-/// Blocks are counted where one bound holds for a block, values where each has its own.
-void find_over_bound(DiffRow& row, const TensorPair& pair) {
-  CodeCheck c = row.codes;
-  if (c.over_by_choice != 0 && !scales_are_a_choice(row)) {
-    CodeCheck unexcused;
-    unexcused.over_bound = c.over_by_choice;
-    unexcused.worst_over_bound = c.worst_over_by_choice;
-    c.add(unexcused);
-  }
-  if (c.over_bound == 0) return;
-  const bool by_block = pair.other && !std::holds_alternative<tensor::DType>(pair.other->type) &&
-                        !std::holds_alternative<tensor::ScaledFp8>(pair.other->type);
-  add(row, Kind::over_bound,
-      fmt::format("{} of {} {} are further off than {} leaves any value: {}, where {:.4g} is the "
-                  "most",
-                  c.over_bound, by_block ? c.blocks : c.elements, by_block ? "blocks" : "values",
-                  row.qtype, fault_text(row, *c.worst_over_bound), c.worst_over_bound->limit));
-}
-
-// Of a tensor that another quantiser made, most blocks differ from ours and a refitted scale leaves
-// many codes a little beyond the middle; of one that was damaged, a few differ, or many in a few
-// blocks. One in a hundred blocks and one in a thousand elements tell the two apart.
-constexpr std::uint64_t kFewBlocks = 100, kFewElements = 1000;
-
-bool reproduced_but_for_a_few(const CodeCheck& c) {
-  return c.differing != 0 && c.requantised > 1 &&
-         c.differing <= std::max<std::uint64_t>(1, c.requantised / kFewBlocks);
-}
-
-bool isolated(const CodeCheck& c) {
-  if (c.not_nearest <= std::max<std::uint64_t>(1, c.elements / kFewElements)) return true;
-  return c.blocks_not_nearest != 0 &&
-         c.blocks_not_nearest <= std::max<std::uint64_t>(1, c.blocks / kFewBlocks);
-}
-
-void find_wrong_code(DiffRow& row) {
-  const CodeCheck& c = row.codes;
-  if (reproduced_but_for_a_few(c)) {
-    add(row, Kind::wrong_code,
-        fmt::format("{} of {} blocks hold other values than {} of the reference, which all others "
-                    "reproduce: {}, where {:.4g} was to be expected",
-                    c.differing, c.requantised, row.qtype, fault_text(row, *c.worst_differing),
-                    c.worst_differing->limit));
-    return;
-  }
-  if (c.not_nearest == 0) return;
-  const CodeFault& worst = *c.worst_not_nearest;
-  const bool a_whole_step = worst.error >= 2 * worst.limit;
-  const std::string text =
-      fmt::format("{} of {} codes are not the nearest ones: {}, where {:.4g} is the most",
-                  c.not_nearest, c.elements, fault_text(row, worst), worst.limit);
-  if (isolated(c) || a_whole_step) return add(row, Kind::wrong_code, text);
-  row.notes.push_back(text + " (a quantiser that refits scales after choosing codes does so)");
-}
-
-/// Where nearly all blocks have the reference's scales, the others are a finding already.
-void note_other_quantiser(DiffRow& row) {
-  const CodeCheck& c = row.codes;
-  if (c.other_scales == 0 || row.has(Kind::over_bound) || row.has(Kind::wrong_code)) return;
-  std::string text = fmt::format("other quantiser: the scales of {} of {} blocks are not ggml's",
-                                 c.other_scales, c.requantised);
-  if (c.over_by_choice != 0)
-    text += fmt::format("; {} clip, or have steps that are wider", c.over_by_choice);
-  if (c.refitted != 0) text += fmt::format("; {} were refitted to their codes", c.refitted);
-  row.notes.push_back(text);
+  row.add(Kind::non_finite, text);
 }
 
 // Without a band nothing is known of the error; a norm that is off by half is another scale.
@@ -229,7 +124,7 @@ void find_scale(DiffRow& row, const TensorPair& pair) {
   text += row.band ? fmt::format("the whole error of {} is {:.3g}", row.qtype, most)
                    : fmt::format("no way to store it as {} does that", row.qtype);
   if (is_fp8_without_scales(pair)) text += "; it has no scale tensor beside it";
-  add(row, Kind::scale, text);
+  row.add(Kind::scale, text);
 }
 
 /// Whatever the cosine gate says, or that there is none. A tensor can be off by the top of its band
@@ -239,10 +134,9 @@ void find_beyond_band(DiffRow& row) {
   if (!row.band || row.band->lossless() || row.has(Kind::non_finite)) return;
   if (row.relative_error.at_most(kFar * row.band->high)) return;
   if (!row.relative_error.defined())
-    return add(row, Kind::beyond_band, "the reference is all zeros and the other model is not");
-  add(row, Kind::beyond_band,
-      fmt::format("the relative error is {:.4g}; {} leaves {:.3g} at most",
-                  row.relative_error.value(), row.qtype, row.band->high));
+    return row.add(Kind::beyond_band, "the reference is all zeros and the other model is not");
+  row.add(Kind::beyond_band, fmt::format("the relative error is {:.4g}; {} leaves {:.3g} at most",
+                                         row.relative_error.value(), row.qtype, row.band->high));
 }
 
 /// Of the block that holds value `index`, the first value that differs; its first one where only
@@ -267,13 +161,14 @@ std::string stored_place(const DiffRow& row, const TensorPair& pair, std::size_t
     block = r / fp8->block_rows * ((cols - 1) / fp8->block_cols + 1) + c / fp8->block_cols;
     element = r % fp8->block_rows * std::min(cols, fp8->block_cols) + c % fp8->block_cols;
   } else if (std::holds_alternative<tensor::DType>(type)) {
-    return place(row.shape, index);
+    return element_text(row.shape, index);
   } else {
     if (std::holds_alternative<kernels::GgmlFormat>(type)) index = first_other_value(pair, index);
     const std::size_t size = tensor::values_per_block(type);
     block = index / size, element = index % size;
   }
-  return fmt::format("block {}, element {} of it ({})", block, element, place(row.shape, index));
+  return fmt::format("block {}, element {} of it ({})", block, element,
+                     element_text(row.shape, index));
 }
 
 /// Adding one to a norm rounds it where the conversion did so in F16 or BF16: by 2^-9 at most.
@@ -303,15 +198,15 @@ void find_changed(DiffRow& row, const TensorPair& pair, const PairResult& m) {
   if (row.norm_ratio.defined() && std::fabs(row.norm_ratio.value() - 1) > 1e-6)
     text += fmt::format("; the norm is {:.6g} times the reference's", row.norm_ratio.value());
   row.band_verdict = BandVerdict::above;  // also where f32 does not show the difference
-  add(row, Kind::changed, text);
+  row.add(Kind::changed, text);
 }
 
 void find_threshold(DiffRow& row, const std::optional<double>& threshold) {
   if (!threshold || row.has(Kind::non_finite) || row.cosine.at_least(*threshold)) return;
-  add(row, Kind::threshold,
-      row.cosine.defined()
-          ? fmt::format("cosine {:.6f} is below {}", row.cosine.value(), *threshold)
-          : std::string("there is no cosine: one side is all zeros"));
+  row.add(Kind::threshold,
+          row.cosine.defined()
+              ? fmt::format("cosine {:.6f} is below {}", row.cosine.value(), *threshold)
+              : std::string("there is no cosine: one side is all zeros"));
 }
 
 /// Whether its shape is its own: of parts that do not fit together it is that of the codes.
@@ -330,7 +225,7 @@ DiffRow lone_row(const ModelTensor& t, Kind kind, std::optional<std::string_view
     row.notes.push_back(
         fmt::format("only {} has it: {}", missing ? "the reference" : "the other model", *held));
   } else {
-    add(row, kind, missing ? "the other model does not have it" : "the reference does not have it");
+    row.add(kind, missing ? "the other model does not have it" : "the reference does not have it");
   }
   return row;
 }
@@ -360,15 +255,14 @@ std::optional<DiffRow> incomparable_row(const TensorPair& pair) {
   DiffRow row = row_of(pair);
   const ModelTensor *r = pair.reference, *o = pair.other;
   if (o && r->shape != o->shape && shape_is_known(*r) && shape_is_known(*o)) {
-    add(row, Kind::shape_mismatch,
-        fmt::format("the reference is {}, the other model {}", shape_text(r->shape),
-                    shape_text(o->shape)));
+    row.add(Kind::shape_mismatch, fmt::format("the reference is {}, the other model {}",
+                                              shape_text(r->shape), shape_text(o->shape)));
   }
   for (const ModelTensor* t : {r, o}) {
     if (t && !tensor::has_values(t->type)) {
-      add(row, Kind::unknown_type,
-          fmt::format("{} stores it as {}, which cannot be read here",
-                      t == r ? "the reference" : "the other model", to_string(t->type)));
+      row.add(Kind::unknown_type,
+              fmt::format("{} stores it as {}, which cannot be read here",
+                          t == r ? "the reference" : "the other model", to_string(t->type)));
     }
   }
   if (row.findings.empty()) return std::nullopt;
@@ -379,7 +273,7 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
                    const std::optional<double>& threshold) {
   DiffRow row = row_of(pair);
   if (measured.error) {
-    add(row, Kind::unreadable, measured.error->what);
+    row.add(Kind::unreadable, measured.error->what);
     return row;
   }
   if (row.numel == 0) {
@@ -392,9 +286,7 @@ DiffRow judge_pair(const TensorPair& pair, const PairResult& measured,
   row.verdict = bucket(row.cosine);
   row.band_verdict = judge_band(row.band, row.relative_error);
   find_non_finite(row, pair, measured);
-  find_over_bound(row, pair);
-  find_wrong_code(row);
-  note_other_quantiser(row);
+  judge_codes(row, pair);
   find_scale(row, pair);
   find_changed(row, pair, measured);
   find_beyond_band(row);

@@ -18,4 +18,9 @@ std::string place_text(const std::vector<std::size_t>& shape, std::size_t index)
   return shape_text(at);
 }
 
+std::string element_text(const std::vector<std::size_t>& shape, std::size_t index) {
+  if (shape.size() < 2) return fmt::format("element {}", index);
+  return "element " + place_text(shape, index);
+}
+
 }  // namespace refute::instruments

@@ -15,4 +15,7 @@ std::string shape_text(const std::vector<std::size_t>& shape);
 /// two.
 std::string place_text(const std::vector<std::size_t>& shape, std::size_t index);
 
+/// "element [17, 40]", or the index alone where there is one dimension.
+std::string element_text(const std::vector<std::size_t>& shape, std::size_t index);
+
 }  // namespace refute::instruments

@@ -62,6 +62,17 @@ std::optional<Error> read_first_token(const Metadata& metadata, BpeTables& table
   return std::nullopt;
 }
 
+/// llama.cpp puts them there; a tokenizer.json whose template would is refused as well.
+std::optional<Error> refuse_tokens_behind(const Metadata& metadata) {
+  for (const char* key : {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_sep_token"}) {
+    const bool* adds = member<bool>(metadata, key);
+    if (adds != nullptr && *adds) {
+      return refused(fmt::format("{} puts a token behind the text, which is not done here", key));
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<BpeTables> bpe_from_gguf(const Metadata& metadata) {
@@ -83,6 +94,8 @@ Result<BpeTables> bpe_from_gguf(const Metadata& metadata) {
   BpeTables tables;
   tables.pattern = *pattern;
   tables.whole_pieces_first = *pattern == Pattern::llama3;
+  // GGUF does not say it, and llama.cpp does not do it; the models were trained on text in form C.
+  tables.wants_nfc = *pattern == Pattern::qwen2;
   const std::vector<std::int32_t> types = token_types(metadata);
   bool readable = true;
   for_each_text(*tokens, [&](std::uint32_t id, std::string text) {
@@ -99,6 +112,7 @@ Result<BpeTables> bpe_from_gguf(const Metadata& metadata) {
     tables.merges.emplace(std::move(text), rank);
   });
   if (auto error = read_first_token(metadata, tables)) return *error;
+  if (auto error = refuse_tokens_behind(metadata)) return *error;
   return tables;
 }
 

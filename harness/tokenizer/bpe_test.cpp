@@ -85,6 +85,7 @@ TEST_CASE("texts become the tokens that the reference implementation makes of th
       INFO(name << ": '" << *samples[i].as_string() << "'");
       if (!got) {
         REQUIRE(hf.wants_nfc);
+        REQUIRE_FALSE(encode(*gguf, *samples[i].as_string()));
         ++refused;
         continue;
       }
@@ -125,6 +126,11 @@ TEST_CASE("text that cannot be taken as it is is refused") {
   CHECK_FALSE(encode(qwen, "\xff"));
   CHECK_FALSE(encode(qwen, "e\u0301"));  // composes to U+00E9
   CHECK(encode(qwen, "\u00e9\u4f60\u0431"));
+  // GGUF has no word for the normal form, and the model wants it all the same.
+  const auto gguf = bpe_from_gguf(as_gguf(qwen, "qwen2"));
+  REQUIRE(gguf);
+  CHECK_FALSE(encode(*gguf, "cafe\u0301"));
+  CHECK(encode(*gguf, "caf\u00e9"));
   CHECK_FALSE(encode(qwen, std::string(30'000, 'a')));
   BpeTables poor = qwen;
   poor.vocab.erase("a");
@@ -158,6 +164,20 @@ TEST_CASE("a tokenizer of another kind is refused by name") {
   gguf = as_gguf(tables_of(good), "qwen2");
   gguf[0].second.value = std::string("llama");
   CHECK_FALSE(bpe_from_gguf(gguf));
+}
+
+TEST_CASE("a token behind the text is refused, as in a template") {
+  const auto read = [](const char* key, bool value) {
+    auto gguf = as_gguf(tables_of(read_json("qwen2.json")), "qwen2");
+    gguf.push_back({key, {tensor::MetaType::boolean, value}});
+    return bpe_from_gguf(gguf);
+  };
+  for (const char* key : {"tokenizer.ggml.add_eos_token", "tokenizer.ggml.add_sep_token"}) {
+    CHECK(read(key, false));
+    const auto refused = read(key, true);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().what.find(key) != std::string::npos);
+  }
 }
 
 }  // namespace refute::tokenizer

@@ -5,6 +5,7 @@
 #include "harness/instruments/bisect/bisect.hpp"
 #include "harness/instruments/bisect/capture_walk.hpp"
 #include "harness/instruments/bisect/conclude_report.hpp"
+#include "harness/instruments/bisect/config_verdict.hpp"
 #include "harness/tensor/text.hpp"
 
 namespace refute::bisect {
@@ -127,6 +128,14 @@ Result<Report> with_model(const CaptureRequest& r) {
   if (auto error = refuse_reported(r.reported, r.model->config())) return *error;
   const char* what = r.original != nullptr ? "--original" : "MODEL";
   if (auto error = refuse_other_model(*r.good, good_model, what)) return *error;
+  auto config = config_differences(good_model, *r.model);
+  if (auto error = refuse_other_shapes(config, good_model, *r.model)) return *error;
+  if (!stages_match(config)) {
+    Report report = report_of(r);
+    report.other_weights = true;
+    conclude_config(report, std::move(config), good_model, *r.model);
+    return report;
+  }
   if (auto error = refuse_size(r)) return *error;
   const auto good = arithmetic_of(*r.good), bad = arithmetic_of(*r.bad);
   if (!good) return good.error();
@@ -145,9 +154,10 @@ Result<Report> with_model(const CaptureRequest& r) {
                                                  steps, r.replicas, r.threads))) {
     return *error;
   }
-  if (!r.toggles || !report.symptom.known) return report;
   const auto named =
       report.verdict.kind == VerdictKind::wrong_stage ? report.verdict.at : std::nullopt;
+  conclude_config(report, std::move(config), good_model, *r.model);
+  if (!r.toggles || !report.symptom.known) return report;
   auto toggles = toggle_captures(*r.bad, *r.model, bad->storage, named, walked->reference,
                                  report.symptom.bad, r.threads);
   if (!toggles) return toggles.take_error();

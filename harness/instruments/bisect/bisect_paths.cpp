@@ -1,18 +1,10 @@
-#include <fmt/format.h>
-
 #include "harness/instruments/bisect/bisect.hpp"
 #include "harness/instruments/bisect/conclude_report.hpp"
+#include "harness/instruments/bisect/config_verdict.hpp"
 #include "harness/instruments/bisect/walk.hpp"
 
 namespace refute::bisect {
 namespace {
-
-/// Of one shape: what is compared stage by stage has to have the same stages.
-bool same_shape(DecoderConfig a, DecoderConfig b) {
-  a.end_tokens.clear();
-  b.end_tokens.clear();
-  return a == b;
-}
 
 std::optional<Error> refuse(const PathRequest& r) {
   const std::size_t positions = r.prompt.size() + r.max_tokens;
@@ -26,10 +18,7 @@ std::optional<Error> refuse(const PathRequest& r) {
       return error;
     }
   }
-  if (same_shape(r.good.model->config(), r.bad.model->config())) return std::nullopt;
-  return Error{
-      fmt::format("{} and {} are models of two shapes", r.good.model->path(), r.bad.model->path()),
-      "one has to be the other with its weights stored in another format"};
+  return std::nullopt;
 }
 
 struct Decoded {
@@ -66,20 +55,32 @@ Result<NoiseForecasts> forecast_of(const PathRequest& r, const Steps& steps) {
                        r.bad.path.threads);
 }
 
-}  // namespace
-
-Result<Report> bisect_paths(const PathRequest& r) {
-  if (auto error = refuse(r)) return *error;
-  auto decoded = find_symptom(r);
-  if (!decoded) return decoded.take_error();
-  auto walked = walk(r.good, r.bad, decoded->steps);
-  if (!walked) return walked.take_error();
+Report report_of(const PathRequest& r, const Symptom& symptom) {
   Report report;
   report.good = {to_string(r.good), r.good.model->name(), describe(r.good)};
   report.bad = {to_string(r.bad), r.bad.model->name(), describe(r.bad)};
   report.other_weights = r.good.model != r.bad.model;
   report.prompt = r.prompt;
-  report.symptom = std::move(decoded->symptom);
+  report.symptom = symptom;
+  return report;
+}
+
+}  // namespace
+
+Result<Report> bisect_paths(const PathRequest& r) {
+  const DecoderModel &good = *r.good.model, &bad = *r.bad.model;
+  auto config = config_differences(good, bad);
+  if (auto error = refuse_other_shapes(config, good, bad)) return *error;
+  if (auto error = refuse(r)) return *error;
+  auto decoded = find_symptom(r);
+  if (!decoded) return decoded.take_error();
+  Report report = report_of(r, decoded->symptom);
+  if (!stages_match(config)) {
+    conclude_config(report, std::move(config), good, bad);
+    return report;
+  }
+  auto walked = walk(r.good, r.bad, decoded->steps);
+  if (!walked) return walked.take_error();
   report.reference = walked->reference;
   report.rows = std::move(walked->rows);
   const Evidence evidence = {
@@ -88,9 +89,10 @@ Result<Report> bisect_paths(const PathRequest& r) {
       .good_unrepeated = first_difference(r.good, decoded->good_prints, walked->good_prints),
       .bad_unrepeated = first_difference(r.bad, decoded->bad_prints, walked->bad_prints)};
   if (auto error = conclude_report(report, evidence, forecast_of(r, decoded->steps))) return *error;
-  if (!r.toggles) return report;
   const auto named =
       report.verdict.kind == VerdictKind::wrong_stage ? report.verdict.at : std::nullopt;
+  conclude_config(report, std::move(config), good, bad);
+  if (!r.toggles) return report;
   auto toggles =
       toggle_paths(r.good, r.bad, decoded->steps, named, report.symptom.bad, report.symptom.good);
   if (!toggles) return toggles.take_error();

@@ -135,7 +135,7 @@ std::string report_text(const Report& r, bool all_stages) {
   }
   for (const Toggle& t : r.toggles) text += toggle_line(t);
   for (const std::string& note : r.notes) text += "note      " + note + "\n";
-  return text + table(r, all_stages);
+  return r.rows.empty() ? text : text + table(r, all_stages);
 }
 
 }  // namespace refute::bisect

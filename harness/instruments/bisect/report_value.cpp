@@ -101,7 +101,7 @@ Value end_value(const EndSummary& end, const Decision& d) {
 }
 
 Value verdict_value(const Verdict& verdict) {
-  Value why = Value::List{};
+  Value why = Value::List{}, config = Value::List{};
   for (const std::string& sentence : verdict.why) why.push(sentence);
   Value v = Value::Map{{"kind", to_string(verdict.kind)}, {"headline", verdict.headline}};
   if (verdict.at) {
@@ -109,6 +109,10 @@ Value verdict_value(const Verdict& verdict) {
     v.set("layer", *place(*verdict.at).find("layer"));
     v.set("only_in_its_run", verdict.only_in_place);
   }
+  for (const forward::ConfigDifference& d : verdict.config) {
+    config.push(Value::Map{{"field", d.field}, {"good", d.first}, {"bad", d.second}});
+  }
+  if (!verdict.config.empty()) v.set("config", config);
   v.set("why", why);
   return v;
 }

@@ -45,6 +45,8 @@ const StageRow* first_wrong(const std::vector<StageRow>& rows) {
   return at == rows.end() ? nullptr : &*at;
 }
 
+}  // namespace
+
 std::string decision_text(const Evidence& e) {
   const Symptom& s = e.symptom;
   if (!s.known) return "no logits of both ends: whether they decide alike is not known";
@@ -62,6 +64,8 @@ std::string decision_text(const Evidence& e) {
   return text + fmt::format("; {} of {} runs with noise of the predicted size differ as well",
                             e.flips, e.replicas);
 }
+
+namespace {
 
 Verdict wrong_stage(const Evidence& evidence, const StageRow& row) {
   const std::vector<StageRow>& rows = evidence.rows;
@@ -266,6 +270,7 @@ std::optional<Error> refuse_reported(std::optional<std::uint32_t> reported,
 
 ExitCode exit_code(VerdictKind kind) {
   switch (kind) {
+    case VerdictKind::wrong_config:
     case VerdictKind::wrong_stage:
     case VerdictKind::wrong_good:
     case VerdictKind::wrong_weights:

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/forward/config_difference.hpp"
 #include "harness/instruments/bisect/end.hpp"
 #include "harness/instruments/bisect/stage_row.hpp"
 #include "harness/model/exit_code.hpp"
@@ -16,6 +17,7 @@
 namespace refute::bisect {
 
 enum class VerdictKind : std::uint8_t {
+  wrong_config,    ///< the two ends' models are described differently, and so compute differently
   wrong_stage,     ///< the bad end makes an error at one stage that its arithmetic does not explain
   wrong_good,      ///< the good end does, and the bad end does not
   wrong_weights,   ///< stored weights are further from the original than their format makes them
@@ -25,9 +27,9 @@ enum class VerdictKind : std::uint8_t {
   not_judged,      ///< nothing is above its floor, and something could not be judged, or the ends
                    ///< are further apart than noise of the predicted size makes them
 };
-inline constexpr std::array<std::string_view, 7> kVerdictNames = {
-    "wrong-stage", "wrong-good-end", "wrong-weights", "not-repeatable",
-    "noise",       "other-run",      "not-judged"};
+inline constexpr std::array<std::string_view, 8> kVerdictNames = {
+    "wrong-config",   "wrong-stage", "wrong-good-end", "wrong-weights",
+    "not-repeatable", "noise",       "other-run",      "not-judged"};
 constexpr std::string_view to_string(VerdictKind k) {
   return kVerdictNames[static_cast<std::size_t>(k)];
 }
@@ -52,10 +54,11 @@ std::optional<Error> refuse_reported(std::optional<std::uint32_t> reported,
 
 struct Verdict {
   VerdictKind kind = VerdictKind::not_judged;
-  std::optional<StageAt> at;     ///< the stage, for the first four kinds
+  std::optional<StageAt> at;     ///< the stage, where one stage is what is wrong
   bool only_in_place = false;    ///< the unit is right on given inputs and wrong in its own run
   std::string headline;          ///< one line
   std::vector<std::string> why;  ///< sentences
+  std::vector<forward::ConfigDifference> config{};  ///< of the good and the bad end's model
 };
 
 struct Evidence {
@@ -79,6 +82,9 @@ bool unexplained(const StageRow& row);
 /// How many times further than rounding makes the worse of the two ends; 0: not known.
 double times_predicted(const StageRow& row);
 
+/// What the two ends decide, in a sentence.
+std::string decision_text(const Evidence& evidence);
+/// Of two ends whose models are described alike.
 Verdict conclude(const Evidence& evidence);
 
 }  // namespace refute::bisect
