@@ -151,7 +151,13 @@ class Faults(Case):
         code, out, _ = run("bisect", self.folder / "llama4", self.capture("llama4"), self.planted("nan@ffn_up.1", "llama4"))
         self.assertEqual(code, 1)
         self.assertIn("layer 1, ffn_up is the first stage above its floor", out.splitlines()[0])
+        self.assertIn("1 of its 288 values are not finite", out.splitlines()[0])
         self.assertIn("1 of 288 values are NaN or infinite", out)
+        svg = self.folder / "nan.svg"
+        run("bisect", self.folder / "llama4", self.capture("llama4"), self.planted("nan@ffn_up.1", "llama4"), "--svg", svg)
+        words = [t.firstChild.data for t in xml.dom.minidom.parse(str(svg)).getElementsByTagName("text")]
+        self.assertIn("layer 1, ffn_up, infinitely", words)
+        self.assertIn("infinitely from here on", words)
         self.assertIn("its inputs are not finite", run("bisect", self.folder / "llama4", self.capture("llama4"),
                                                        self.planted("nan@ffn_up.1", "llama4"), "--all")[1])
 
@@ -312,6 +318,104 @@ class Healthy(Case):
                     record = self.bisected(self.folder / model, *more, "--bad", path, "--tokens", TOKENS,
                                            "--max-tokens", "2", "--replicas", "0", status=0)
                     self.assertEqual(record["verdict"]["kind"], "noise", (model, path))
+
+
+class MoreThanNoise(Case):
+    """Nothing is above its floor, and the ends are further apart than floors and formats explain: that is no noise."""
+
+    def listed(self, out, *stages):
+        """The manifest lists only these stages from now on; the others were not captured."""
+        manifest = json.loads((out / "manifest.json").read_text())
+        manifest["files"] = [f for f in manifest["files"] if f["stage"] in stages]
+        for file in out.rglob("*.bin"):
+            if file.stem not in stages:
+                file.unlink()
+        (out / "manifest.json").write_text(json.dumps(manifest))
+        return out
+
+    def test_a_good_end_that_could_not_be_judged(self):
+        wrong = self.listed(self.planted("scale@ffn_up.2", "llama4"), "ffn_up", "lm_head")
+        record = self.bisected(self.folder / "llama4", wrong, self.capture("llama4"), status=5)
+        verdict = record["verdict"]
+        self.assertEqual(verdict["kind"], "not-judged")
+        self.assertIn("more than noise from layer 2, ffn_up on: the good end is", verdict["headline"])
+        self.assertIn("times what rounding makes of it", verdict["headline"])
+
+    def test_a_bad_end_of_which_little_was_captured(self):
+        """What was not captured is said after what is known: how far the ends are apart, and where first."""
+        wrong = self.listed(self.planted("scale@attn_out.1", "llama4"), "ffn_norm", "lm_head")
+        verdict = self.bisected(self.folder / "llama4", self.capture("llama4"), wrong, status=5)["verdict"]
+        self.assertIn("more than noise from layer 1, ffn_norm on: the bad end is", verdict["headline"])
+        self.assertTrue(any("could be judged" in why for why in verdict["why"]), verdict)
+        nothing = self.listed(self.capture("llama4"))
+        verdict = self.bisected(self.folder / "llama4", nothing, nothing, status=5)["verdict"]
+        self.assertIn("too little was captured of all", verdict["headline"])
+        self.assertNotIn("without MODEL", json.dumps(verdict))
+
+    def test_probabilities_without_scores(self):
+        """They are judged from queries and keys: a capture with them is not judged less than one without."""
+        stages = [s for s in hf_trace.STAGES if s != "attn_scores"]
+        for good, bad in ((self.capture("llama4"), self.listed(self.capture("llama4"), *stages)),
+                          (self.capture("llama4"), self.listed(self.planted("healthy", "llama4", "reference+f16"), *stages))):
+            record = self.bisected(self.folder / "llama4", good, bad, status=0)
+            self.assertNotIn("attn_scores", {s["stage"] for s in record["stages"]})
+            self.assertTrue(all("own_in_its_run" in s for s in record["stages"]))
+        for fault, stage in (("scale@attn_softmax.1", "attn_softmax"), ("heads_swapped@attention.1", "attention")):
+            wrong = self.listed(self.planted(fault, "llama4"), *stages)
+            verdict = self.bisected(self.folder / "llama4", good, wrong, status=1)["verdict"]
+            self.assertEqual((verdict["stage"], verdict["layer"]), (stage, 1))
+        # Scores without probabilities: attention is judged whole, and the scores as well.
+        wrong = self.listed(self.planted("scale@attn_scores.1", "llama4"),
+                            *(s for s in hf_trace.STAGES if s != "attn_softmax"))
+        verdict = self.bisected(self.folder / "llama4", good, wrong, status=1)["verdict"]
+        self.assertEqual((verdict["stage"], verdict["layer"]), ("attn_scores", 1))
+
+    def test_coarse_arithmetic_of_either_end_is_predicted(self):
+        """A good end that rounds harder than the bad one is no mystery."""
+        for good, bad in (("fast+bf16", "reference"), ("reference", "fast+bf16")):
+            if self.fast:
+                record = self.bisected(self.folder / "llama4", "--good", good, "--bad", bad, "--tokens", TOKENS, status=0)
+                ratios = [s["total"]["relative"] / s["predicted_total"] for s in record["stages"] if "predicted_total" in s]
+                self.assertLess(max(ratios), 4)
+
+    def test_a_block_that_one_huge_weight_rules(self):
+        """The ends are further apart than the format's band predicts, and that is what the weights make."""
+        spec = tiny_model.spec_of(WIDE["qwen2-wide"])
+        weights = dict(tiny_model.tensors(spec))
+        for name, (shape, dtype, _, values) in list(weights.items()):
+            if len(shape) == 2:
+                values = list(values)
+                values[5 * shape[1] + 5] = 100 * max(map(abs, values))
+                weights[name] = (shape, dtype, *tiny_model.stored(values, dtype))
+        keep, folder = tiny_model.tensors, self.new_folder()
+        tiny_model.tensors = lambda _: weights
+        try:
+            tiny_model.write(folder / "huge", spec)
+        finally:
+            tiny_model.tensors = keep
+        self.ok("quantize", folder / "huge", "--format", "q4_0", "-o", folder / "q4.gguf")
+        record = self.bisected(folder / "q4.gguf", "--original", folder / "huge", "--bad", "reference-dequant", "--tokens",
+                               TOKENS, status=0)
+        self.assertEqual(record["verdict"]["kind"], "noise")
+
+
+class Says(Case):
+    def test_the_token_after_the_prompt(self):
+        model, run_on = self.folder / "llama4", ("--tokens", "1,5,9", "--bad", "reference-dequant")
+        decoded = json.loads(self.ok("decode", model, "--tokens", "1,5,9", "--path", "reference-dequant", "--max-tokens", "4",
+                                     "--json"))
+        first, *later = decoded["tokens"]
+        self.assertNotIn(first, later)
+        for steps in ("1", "4"):
+            self.bisected(model, *run_on, "--says", first, "--max-tokens", steps, status=0)
+            for token in later:
+                record = self.bisected(model, *run_on, "--says", token, "--max-tokens", steps, status=3)
+                self.assertIn(f"this one says {first}", record["verdict"]["headline"])
+
+    def test_a_token_outside_the_vocabulary(self):
+        model, good = self.folder / "llama4", self.capture("llama4")
+        self.refused(model, "--bad", "reference", "--tokens", "1,5,9", "--says", "61", words=["61", "--says"])
+        self.refused(model, good, good, "--says", "61", words=["61", "--says"])
 
 
 class Config(Case):
@@ -487,6 +591,7 @@ class Refusals(Case):
         self.refused(model, "--bad", "reference+flash2", *run_on, status=1, words=["unsupported-head-dim"])
         self.refused(model, model, "--bad", "fast", words=["captures have run already"])
         self.refused(model, model, *run_on, words=["tokens of their own"])
+        self.refused(model, model, "--max-tokens", "4", words=["--max-tokens"])
         self.refused(model, model, "--original", model, words=["MODEL before"])
         self.refused(self.folder / "nowhere", "--bad", "fast", *run_on, words=["nowhere"])
         self.refused(model, "--original", self.folder / "qwen2-4", "--bad", "reference-dequant", *run_on,

@@ -31,6 +31,7 @@ struct Arguments {
   std::string good, bad, original, tokens, prompt, svg, format = "text";
   std::optional<std::uint32_t> says;
   std::size_t max_tokens = 4, replicas = 4;
+  const CLI::Option* max_tokens_option = nullptr;
   unsigned jobs = 0;
   std::uint64_t memory_mib = 8192;
   bool json = false, all = false;
@@ -60,6 +61,9 @@ std::optional<Refusal> refuse_mix(const Arguments& a) {
           "captures have tokens of their own: --tokens and --prompt are for a MODEL "
           "alone",
           "");
+    }
+    if (a.max_tokens_option->count() != 0) {
+      return bad_option("captures are of one step: --max-tokens is for a MODEL alone", "");
     }
     if (a.what.size() == 2 && !a.original.empty()) {
       return bad_option("--original needs MODEL before the two captures",
@@ -220,10 +224,12 @@ std::function<int()> attach(CLI::App& app) {
   CLI::Option* tokens = app.add_option("--tokens", a->tokens, "token ids: 1,2,3");
   app.add_option("--prompt", a->prompt, "text, by the tokenizer that came with the model")
       ->excludes(tokens);
-  app.add_option("--says", a->says, "token that the failing run decided: it has to come out here");
-  app.add_option("--max-tokens", a->max_tokens, "how many to decode in search of one that differs")
-      ->capture_default_str()
-      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+  app.add_option("--says", a->says,
+                 "token that the failing run gave right after the prompt: it has to come out here");
+  a->max_tokens_option = app.add_option("--max-tokens", a->max_tokens,
+                                        "how many to decode in search of one that differs")
+                             ->capture_default_str()
+                             ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
   app.add_option("--replicas", a->replicas,
                  "runs with noise of the predicted size, to see what it makes of the decision")
       ->capture_default_str()

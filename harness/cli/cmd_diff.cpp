@@ -26,6 +26,7 @@ struct Arguments {
   bool values = false;
   bool quant_roundtrip = false, no_threshold = false, json = false;
   double threshold = 0.95;
+  const CLI::Option* threshold_option = nullptr;
 };
 
 int usage(const std::string& message) {
@@ -36,7 +37,7 @@ int usage(const std::string& message) {
 int run_stages(Arguments& a) {
   const QuantDiffArguments& q = a.quant;
   if (!q.match.empty() || !q.map.empty() || !q.svg.empty() || !q.outputs.empty() ||
-      a.quant_roundtrip || a.no_threshold || q.thorough) {
+      a.quant_roundtrip || a.no_threshold || a.threshold_option->count() != 0 || q.thorough) {
     return usage(
         "stages take --tolerance, --relative-tolerance, --across-models, --top, -j and "
         "--json; the other options are for models");
@@ -92,8 +93,9 @@ std::function<int()> attach(CLI::App& app) {
                  "mxfp4, fp8-e4m3, fp8-e5m2, nf4, f16, bf16");
   app.add_option("--scale", q.scale, "of --as fp8-…: tensor (default), channel or block (of 128)")
       ->needs("--as");
-  app.add_option("--threshold", a->threshold, "least cosine of a tensor; below it the exit is 1")
-      ->capture_default_str();
+  a->threshold_option = app.add_option("--threshold", a->threshold,
+                                       "least cosine of a tensor; below it the exit is 1")
+                            ->capture_default_str();
   app.add_flag("--no-threshold", a->no_threshold,
                "lift that gate, whatever --threshold says; all other findings stay");
   app.add_flag("--thorough", q.thorough,

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/cli/model_run_options.hpp"
 #include "harness/instruments/stage_diff.hpp"
 #include "harness/instruments/stage_diff_report.hpp"
 #include "harness/json/json.hpp"
@@ -27,10 +28,8 @@ bool is_capture(const std::string& path) {
          !tensor::stale_files(path, {}).empty();
 }
 
-int refused(const Error& error) {
-  fmt::print(stderr, "refute: {}\n", error.what);
-  if (!error.hint.empty()) fmt::print(stderr, "  {}\n", error.hint);
-  return static_cast<int>(ExitCode::usage);
+int refused(const StageDiffArguments& a, const Error& error) {
+  return print_refusal({ExitCode::usage, "cannot-compare", error}, a.format == "json");
 }
 
 std::optional<Error> refuse(const StageDiffArguments& a) {
@@ -62,11 +61,13 @@ int run_files(const StageDiffArguments& a, const StageLimits& limits) {
   constexpr std::size_t kTop = 10;
   const auto diff = instruments::diff_stage_files(
       a.a, a.b, {.limits = limits, .top = a.top != 0 ? a.top : kTop, .threads = a.threads});
-  if (!diff) return refused(diff.error());
+  if (!diff) return refused(a, diff.error());
   fmt::print("{}", a.format == "json"
                        ? json::dump_pretty(instruments::stage_file_value(*diff, limits))
                        : instruments::stage_file_text(*diff, a.color));
-  return exit_of(diff->judgement.verdict);
+  if (diff->values.count != 0) return exit_of(diff->judgement.verdict);
+  fmt::print(stderr, "refute: both files hold no value: there is nothing to compare\n");
+  return static_cast<int>(ExitCode::nothing_selected);
 }
 
 int run_captures(const StageDiffArguments& a, const StageLimits& limits) {
@@ -76,7 +77,7 @@ int run_captures(const StageDiffArguments& a, const StageLimits& limits) {
                                                 .top = a.top != 0 ? a.top : kTop,
                                                 .threads = a.threads,
                                                 .across_models = a.across_models});
-  if (!diff) return refused(diff.error());
+  if (!diff) return refused(a, diff.error());
   fmt::print("{}", a.format == "json" ? json::dump_pretty(instruments::capture_value(*diff, limits))
                                       : instruments::capture_text(*diff, a.color));
   if (diff->has_findings()) return static_cast<int>(ExitCode::findings);
@@ -99,7 +100,7 @@ bool are_stages(const std::string& a, const std::string& b) {
 }
 
 int run_stage_diff(const StageDiffArguments& a) {
-  if (const auto error = refuse(a)) return refused(*error);
+  if (const auto error = refuse(a)) return refused(a, *error);
   const StageLimits limits = {a.tolerance, a.relative_tolerance};
   return is_capture(a.a) || is_capture(a.b) ? run_captures(a, limits) : run_files(a, limits);
 }

@@ -68,6 +68,26 @@ class Files(Case):
         self.assertEqual(self.report(a, a, status=1)["non_finite"]["a"],
                          {"nan": 1, "positive_infinity": 1, "negative_infinity": 0, "first": 1})
 
+    def test_two_stages_are_not_one(self):
+        (self.folder / "layer-3").mkdir()
+        gate, up = self.stage("layer-3/ffn_gate.bin", [1.0, 2.0]), self.stage("layer-3/ffn_up.bin", [1.0, 2.0])
+        self.refused(gate, up, words=["ffn_gate.bin is of ffn_gate", "ffn_up.bin of ffn_up"])
+        self.assertEqual(self.report(gate, up, status=2)["error"], "cannot-compare")
+        # A name that says nothing is compared with anything of the layer.
+        self.assertEqual(self.report(gate, self.stage("mine.bin", [1.0, 2.0]))["verdict"], "identical")
+
+    def test_no_values_are_nothing_to_compare(self):
+        a, b = self.stage("a.bin", []), self.stage("b.bin", [])
+        code, _, err = run("diff", a, b)
+        self.assertEqual(code, 4)
+        self.assertIn("nothing to compare", err)
+
+    def test_a_refusal_is_json_where_json_was_asked_for(self):
+        a = self.stage("a.bin", [1.0])
+        record = self.report(a, self.folder / "nope", status=2)
+        self.assertIn("nope", record["message"])
+        self.assertEqual(self.report(a, a, "--tolerance", "-1", status=2)["error"], "cannot-compare")
+
     def test_the_top(self):
         a, b = self.stage("a.bin", [0.0] * 50), self.stage("b.bin", [float(i % 7) for i in range(50)])
         record = self.report(a, b, "--values", "--top", "3")
@@ -102,6 +122,7 @@ class Files(Case):
         self.refused(a, a, "--tolerance=-1", words=["tolerance"])
         self.refused(a, a, "--format", "md", words=["text or json"])
         self.refused(a, a, "--svg", "x.svg", words=["--tolerance"])
+        self.refused(a, a, "--threshold", "0.5", words=["--tolerance"])
 
 
 class Captures(Case):

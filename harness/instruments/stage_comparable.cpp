@@ -1,6 +1,7 @@
 #include "harness/instruments/stage_comparable.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -25,6 +26,14 @@ std::optional<Error> refuse_tokens(const CaptureManifest& a, const CaptureManife
       both ? fmt::format("token {} is {} in A and {} in B", at_a - a.tokens.begin(), *at_a, *at_b)
            : fmt::format("A has {}, B has {}", a.tokens.size(), b.tokens.size());
   return Error{"the captures disagree on the tokens: " + where, "capture both on the same tokens"};
+}
+
+/// The stage that a file is called after, as captures call theirs; other files have none.
+std::optional<tensor::Stage> stage_named(const std::string& path) {
+  const std::filesystem::path file(path);
+  if (file.extension() != ".bin") return std::nullopt;
+  const auto stage = tensor::parse_stage(file.stem().string());
+  return stage ? std::optional(*stage) : std::nullopt;
 }
 
 std::string layer_name(std::uint32_t layer) {
@@ -68,6 +77,12 @@ std::vector<std::string> differences(const CaptureManifest& a, const CaptureMani
 std::optional<Error> refuse_files(const std::string& path_a, const tensor::AprtFile& a,
                                   const std::string& path_b, const tensor::AprtFile& b) {
   const char* hint = "compare files of the same stage and layer";
+  const auto stage_a = stage_named(path_a), stage_b = stage_named(path_b);
+  if (stage_a && stage_b && *stage_a != *stage_b) {
+    return Error{fmt::format("{} is of {}, {} of {}", path_a, to_string(*stage_a), path_b,
+                             to_string(*stage_b)),
+                 hint};
+  }
   if (a.layer() != b.layer()) {
     return Error{fmt::format("{} is of {}, {} of {}", path_a, layer_name(a.layer()), path_b,
                              layer_name(b.layer())),

@@ -20,7 +20,7 @@ std::optional<Error> refuse_comparison(const tensor::CaptureManifest& a,
 std::vector<std::string> differences(const tensor::CaptureManifest& a,
                                      const tensor::CaptureManifest& b);
 
-/// Other layers, or other numbers of values.
+/// Other stages by their names, other layers, or other numbers of values.
 std::optional<Error> refuse_files(const std::string& path_a, const tensor::AprtFile& a,
                                   const std::string& path_b, const tensor::AprtFile& b);
 

@@ -75,6 +75,14 @@ double Arithmetic::between() const {
   return std::max(unit_roundoff(storage), unit_roundoff(accumulator));
 }
 
+double Arithmetic::least_between() const {
+  return exact_sums ? 0 : std::max(half_smallest(storage), half_smallest(accumulator));
+}
+
+double Arithmetic::least_input() const {
+  return fused ? half_smallest(storage) : 0;
+}
+
 double Arithmetic::inputs() const {
   return fused ? unit_roundoff(storage) : 0;
 }
@@ -84,6 +92,17 @@ metrics::DeclaredPrecision Arithmetic::precision() const {
           .accumulator = accumulator,
           .scores = Format::f32,
           .probabilities = storage};
+}
+
+Arithmetic coarser_of(const Arithmetic& a, const Arithmetic& b) {
+  const auto coarser = [](Format x, Format y) {
+    return unit_roundoff(x) >= unit_roundoff(y) ? x : y;
+  };
+  return {.storage = coarser(a.storage, b.storage),
+          .accumulator = coarser(a.accumulator, b.accumulator),
+          .exact_sums = a.exact_sums && b.exact_sums,
+          .eight_bit_block = std::max(a.eight_bit_block, b.eight_bit_block),
+          .fused = a.fused || b.fused};
 }
 
 Result<Arithmetic> declared_arithmetic(const tensor::CapturePath& path) {

@@ -25,11 +25,19 @@ struct Arithmetic {
 
   /// The unit round-off of what a plain implementation stores between two operations of a stage.
   double between() const;
+  /// What rounding an intermediate costs however small it is: half of the smallest subnormal. A
+  /// relative bound alone is too small for values that are subnormal in the format.
+  double least_between() const;
   /// The unit round-off of inputs that are known as they were stored, else 0.
   double inputs() const;
+  /// Of such inputs, however small.
+  double least_input() const;
   metrics::DeclaredPrecision precision() const;
   bool operator==(const Arithmetic&) const = default;
 };
+
+/// What rounds as hard as either of the two.
+Arithmetic coarser_of(const Arithmetic& a, const Arithmetic& b);
 
 /// From activation_dtype and accumulate_dtype of a capture's manifest, in any case; fused, unless
 /// its sums are exact and its values are those of the files. An error names the word that is not

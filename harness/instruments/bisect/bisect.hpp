@@ -23,7 +23,7 @@ struct PathRequest {
   /// Tokens to decode in search of the first that differs; each is a step of the bisection, so
   /// that what goes wrong beside a cache is found.
   std::size_t max_tokens = 4;
-  std::optional<std::uint32_t> reported;  ///< what the failing run is said to have decided
+  std::optional<std::uint32_t> reported;  ///< the failing run's token after the prompt
   std::size_t replicas = 4;               ///< of noise; 0: nothing is predicted of total errors
   bool toggles = true;                    ///< try what flips the decision
 };

@@ -77,7 +77,7 @@ Symptom symptom_of(const CaptureRequest& r) {
   const auto good = r.good->decision(), bad = r.bad->decision();
   s.known = good && bad;
   if (good) s.good = *good;
-  if (bad) s.bad = *bad;
+  if (bad) s.bad = s.first = *bad;
   s.reported = r.reported;
   return s;
 }
@@ -117,13 +117,15 @@ Report without_model(const CaptureRequest& r) {
   report.verdict = conclude({.symptom = report.symptom,
                              .rows = report.rows,
                              .good_unrepeated = {},
-                             .bad_unrepeated = {}});
+                             .bad_unrepeated = {},
+                             .with_model = false});
   return report;
 }
 
 Result<Report> with_model(const CaptureRequest& r) {
   const DecoderModel& good_model = r.original != nullptr ? *r.original : *r.model;
   if (auto error = refuse_other_model(*r.bad, *r.model, "MODEL")) return *error;
+  if (auto error = refuse_reported(r.reported, r.model->config())) return *error;
   const char* what = r.original != nullptr ? "--original" : "MODEL";
   if (auto error = refuse_other_model(*r.good, good_model, what)) return *error;
   auto config = config_differences(good_model, *r.model);
@@ -147,9 +149,9 @@ Result<Report> with_model(const CaptureRequest& r) {
   const Steps steps = {report.prompt};
   const Evidence evidence = {
       .symptom = report.symptom, .rows = report.rows, .good_unrepeated = {}, .bad_unrepeated = {}};
-  if (auto error = conclude_report(
-          report, evidence,
-          forecast_noise(*r.model, r.original, *bad, steps, r.replicas, r.threads))) {
+  if (auto error = conclude_report(report, evidence,
+                                   forecast_both(*r.model, r.original, coarser_of(*good, *bad),
+                                                 steps, r.replicas, r.threads))) {
     return *error;
   }
   const auto named =

@@ -8,6 +8,7 @@ namespace {
 
 std::optional<Error> refuse(const PathRequest& r) {
   const std::size_t positions = r.prompt.size() + r.max_tokens;
+  if (auto error = refuse_reported(r.reported, r.bad.model->config())) return error;
   for (const End* end : {&r.good, &r.bad}) {
     if (const auto refusal = refuse_path(end->path, *end->model)) return refusal->error;
     const DecoderConfig& c = end->model->config();
@@ -40,16 +41,18 @@ Result<Decoded> find_symptom(const PathRequest& r) {
     if (!b) return b.take_error();
     s.good = *std::move(a);
     s.bad = *std::move(b);
+    if (n == 1) s.first = s.bad;
     if (s.differs() || !s.good.decided() || n >= r.max_tokens) return d;
     s.common.push_back(s.good.token());
     d.steps.push_back({s.good.token()});
   }
 }
 
-Result<NoiseForecast> forecast_of(const PathRequest& r, const Steps& steps) {
+Result<NoiseForecasts> forecast_of(const PathRequest& r, const Steps& steps) {
   const DecoderModel* original = r.good.model == r.bad.model ? nullptr : r.good.model;
-  return forecast_noise(*r.bad.model, original, arithmetic_of(r.bad), steps, r.replicas,
-                        r.bad.path.threads);
+  return forecast_both(*r.bad.model, original,
+                       coarser_of(arithmetic_of(r.good), arithmetic_of(r.bad)), steps, r.replicas,
+                       r.bad.path.threads);
 }
 
 Report report_of(const PathRequest& r, const Symptom& symptom) {

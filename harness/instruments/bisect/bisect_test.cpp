@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <set>
 #include <string>
 
@@ -129,6 +130,30 @@ TEST_CASE("what was reported has to come out, or there is no verdict") {
   const Verdict v = bisected(request).verdict;
   CHECK(v.kind == VerdictKind::other_run);
   CHECK(exit_code(v.kind) == ExitCode::no_verdict);
+}
+
+TEST_CASE("what no noise explains is not called noise, though no stage is above its floor") {
+  const OwnError healthy = {.ratio = 0.5, .count = 4};
+  const auto row = [&](Stage stage, double total, double predicted) {
+    StageRow r{.at = {stage, 0}};
+    r.in_place = healthy;
+    r.implementation = Distance{.relative = total, .bitwise = false};
+    r.predicted_rounding = predicted;
+    return r;
+  };
+  Symptom symptom;
+  symptom.known = false;
+  const auto kind = [&](const std::vector<StageRow>& rows) {
+    return conclude({.symptom = symptom, .rows = rows, .good_unrepeated = {}, .bad_unrepeated = {}})
+        .kind;
+  };
+  CHECK(kind({row(Stage::attn_norm, 1e-6, 1e-6), row(Stage::q_post_rope, 2e-5, 1e-6)}) ==
+        VerdictKind::noise);
+  CHECK(kind({row(Stage::attn_norm, 1e-6, 1e-6), row(Stage::q_post_rope, 1, 1e-6)}) ==
+        VerdictKind::not_judged);
+  CHECK(kind({row(Stage::attn_norm, std::nan(""), 1e-6)}) == VerdictKind::not_judged);
+  // Without replicas nothing is known of total errors.
+  CHECK(kind({row(Stage::q_post_rope, 1, 0)}) == VerdictKind::noise);
 }
 
 TEST_CASE("a decision that coarse activations flip is noise, and the toggle says what flips it") {

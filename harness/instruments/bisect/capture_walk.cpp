@@ -20,9 +20,7 @@ struct CapturedInputs {
 class Judge {
  public:
   Judge(const CapturedEnd& end, unsigned threads)
-      : end_(end), threads_(threads), attention_(end.run.attention()), history_(config()) {}
-
-  AttentionKernel attention() const { return attention_; }
+      : end_(end), threads_(threads), history_(config()) {}
 
   /// The own error of one captured stage; otherwise why there is none.
   Result<std::optional<OwnError>> error_at(StageAt at, std::string& unjudged) {
@@ -41,8 +39,8 @@ class Judge {
       unjudged = "its inputs are not finite";
       return std::optional<OwnError>();
     }
-    const auto truth =
-        stage_truth(at, end_.model, attention_, end_.arithmetic, read.inputs, threads_);
+    const auto truth = stage_truth(at, end_.model, end_.run.attention(at.layer), end_.arithmetic,
+                                   read.inputs, threads_);
     if (!truth) return truth.error();
     if (std::ranges::any_of(truth->value, [](double x) { return std::isnan(x); })) {
       unjudged = "its weights are not finite";
@@ -58,7 +56,12 @@ class Judge {
   CapturedInputs inputs_of(StageAt at) const {
     CapturedInputs read;
     read.inputs.tokens = end_.run.manifest().tokens;
-    for (const StageAt in : stage_inputs(at, config(), attention_)) {
+    const StageAt scores = {Stage::attn_scores, at.layer};
+    const bool from_queries = at.stage == Stage::attn_softmax && !end_.run.has(scores);
+    const auto needed =
+        stage_inputs(from_queries ? scores : at, config(),
+                     from_queries ? AttentionKernel::naive : end_.run.attention(at.layer));
+    for (const StageAt in : needed) {
       if (end_.run.has(in)) {
         read.inputs.in.push_back(end_.run.values(in));
       } else if (!read.missing) {
@@ -69,7 +72,7 @@ class Judge {
     if (at.stage == Stage::qkv_bias && end_.run.has(norm)) {
       read.inputs.product_input = end_.run.values(norm);
     }
-    if (at.stage == Stage::attn_scores || at.stage == Stage::attention) {
+    if (at.stage == Stage::attn_scores || at.stage == Stage::attention || from_queries) {
       read.inputs.keys = history_.keys(at.layer);
       read.inputs.values = history_.values(at.layer);
     }
@@ -78,7 +81,6 @@ class Judge {
 
   const CapturedEnd& end_;
   unsigned threads_;
-  AttentionKernel attention_;
   KeyHistory history_;
 };
 
@@ -101,7 +103,7 @@ class Walker {
       if (other_weights()) {
         if (auto error = original_.run(at)) return *error;
       }
-      if (!has_stage(at.stage, bad_.model.config(), judge_bad_.attention())) continue;
+      if (!is_row(at)) continue;
       if (auto error = judge(at)) return *error;
     }
     walk_.reference = decision_of(oracle_.output(Stage::lm_head));
@@ -112,6 +114,13 @@ class Walker {
  private:
   std::size_t tokens() const { return bad_.run.manifest().tokens.size(); }
   bool other_weights() const { return &good_.model != &bad_.model; }
+
+  /// Scores and probabilities where they were captured: without them attention is judged whole.
+  bool is_row(StageAt at) const {
+    const bool inside = at.stage == Stage::attn_scores || at.stage == Stage::attn_softmax;
+    if (inside) return bad_.run.has(at);
+    return has_stage(at.stage, bad_.model.config(), bad_.run.attention());
+  }
 
   std::optional<Error> judge(StageAt at) {
     StageRow& row = walk_.rows.emplace_back(StageRow{.at = at});
@@ -138,6 +147,10 @@ class Walker {
       const auto bad = bad_.run.values(row.at);
       row.implementation = distance(bad, oracle_.output(stage), rows);
       if (good_.run.has(row.at)) row.total = distance(bad, good_.run.values(row.at), rows);
+    }
+    if (good_.run.has(row.at)) {
+      Pass& right = other_weights() ? original_ : oracle_;
+      row.good_implementation = distance(good_.run.values(row.at), right.output(stage), rows);
     }
     if (other_weights()) {
       row.quantisation = distance(oracle_.output(stage), original_.output(stage), rows);

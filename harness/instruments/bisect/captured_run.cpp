@@ -31,10 +31,13 @@ std::optional<Decision> CapturedRun::decision() const {
   return decision_of(values(kLogits));
 }
 
+AttentionKernel CapturedRun::attention(std::uint32_t layer) const {
+  return has({Stage::attn_softmax, layer}) ? AttentionKernel::naive : AttentionKernel::flash2;
+}
+
 AttentionKernel CapturedRun::attention() const {
-  const bool materialised = std::ranges::any_of(manifest_.files, [](const auto& file) {
-    return file.stage == Stage::attn_scores || file.stage == Stage::attn_softmax;
-  });
+  const bool materialised = std::ranges::any_of(
+      manifest_.files, [](const auto& file) { return file.stage == Stage::attn_softmax; });
   return materialised ? AttentionKernel::naive : AttentionKernel::flash2;
 }
 

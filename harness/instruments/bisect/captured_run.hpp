@@ -27,8 +27,9 @@ class CapturedRun {
   std::span<const float> values(StageAt at) const;  ///< only where has() says so
   /// A file of whole-model logits decides; none without it.
   std::optional<Decision> decision() const;
-  /// naive where scores or probabilities were captured; else attention is judged from Q, K and V.
-  AttentionKernel attention() const;
+  /// naive where a layer's probabilities were captured; else attention is judged from Q, K and V.
+  AttentionKernel attention(std::uint32_t layer) const;
+  AttentionKernel attention() const;  ///< naive where any layer's were
 
   /// Whether every file has the shape that the model gives that stage for these tokens.
   std::optional<Error> refuse_shapes(const DecoderModel& model) const;

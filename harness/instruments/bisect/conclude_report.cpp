@@ -3,11 +3,11 @@
 namespace refute::bisect {
 
 std::optional<Error> conclude_report(Report& report, Evidence evidence,
-                                     Result<NoiseForecast> forecast) {
-  if (!forecast) return forecast.take_error();
-  enter_forecast(*forecast, report.rows);
-  report.replicas = evidence.replicas = forecast->replicas;
-  report.flips = evidence.flips = forecast->flips;
+                                     Result<NoiseForecasts> forecasts) {
+  if (!forecasts) return forecasts.take_error();
+  enter_forecasts(*forecasts, report.rows);
+  report.replicas = evidence.replicas = forecasts->total.replicas;
+  report.flips = evidence.flips = forecasts->total.flips;
   report.verdict = conclude(evidence);
   return std::nullopt;
 }

@@ -5,9 +5,9 @@
 
 namespace refute::bisect {
 
-/// Puts the forecast into the report and concludes from `evidence`, whose rows and symptom are the
+/// Puts the forecasts into the report and concludes from `evidence`, whose rows and symptom are the
 /// report's own.
 std::optional<Error> conclude_report(Report& report, Evidence evidence,
-                                     Result<NoiseForecast> forecast);
+                                     Result<NoiseForecasts> forecasts);
 
 }  // namespace refute::bisect

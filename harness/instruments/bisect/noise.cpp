@@ -106,12 +106,27 @@ double memory_of_one_run(std::size_t replicas) {
          static_cast<double>(std::max<std::size_t>(4, replicas + 1));
 }
 
-void enter_forecast(const NoiseForecast& forecast, std::vector<StageRow>& rows) {
+Result<NoiseForecasts> forecast_both(const DecoderModel& model, const DecoderModel* original,
+                                     const Arithmetic& arithmetic, const Steps& steps,
+                                     std::size_t replicas, unsigned threads) {
+  auto rounding = forecast_noise(model, nullptr, arithmetic, steps, replicas, threads);
+  if (!rounding) return rounding.take_error();
+  if (original == nullptr) return NoiseForecasts{*rounding, *rounding};
+  auto total = forecast_noise(model, original, arithmetic, steps, replicas, threads);
+  if (!total) return total.take_error();
+  return NoiseForecasts{*std::move(total), *std::move(rounding)};
+}
+
+void enter_forecasts(const NoiseForecasts& forecasts, std::vector<StageRow>& rows) {
   for (StageRow& row : rows) {
-    const auto at = std::ranges::find(forecast.stages, row.at, &NoiseForecast::At::at);
-    if (at == forecast.stages.end()) continue;
+    const auto& total = forecasts.total.stages;
+    const auto at = std::ranges::find(total, row.at, &NoiseForecast::At::at);
+    if (at == total.end()) continue;
     row.predicted_total = at->relative;
     row.predicted_cosine = at->cosine;
+    // Both are of the same stages.
+    row.predicted_rounding =
+        forecasts.rounding.stages[static_cast<std::size_t>(at - total.begin())].relative;
   }
 }
 

@@ -32,7 +32,16 @@ Result<NoiseForecast> forecast_noise(const DecoderModel& model, const DecoderMod
 /// replicas with a clean one.
 double memory_of_one_run(std::size_t replicas);
 
+/// Both forecasts of a bisection: with the noise of the weights, where they were quantised, and
+/// with that of rounding alone.
+struct NoiseForecasts {
+  NoiseForecast total, rounding;
+};
+Result<NoiseForecasts> forecast_both(const DecoderModel& model, const DecoderModel* original,
+                                     const Arithmetic& arithmetic, const Steps& steps,
+                                     std::size_t replicas, unsigned threads);
+
 /// Puts what is predicted of a stage into its row.
-void enter_forecast(const NoiseForecast& forecast, std::vector<StageRow>& rows);
+void enter_forecasts(const NoiseForecasts& forecasts, std::vector<StageRow>& rows);
 
 }  // namespace refute::bisect

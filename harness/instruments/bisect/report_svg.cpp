@@ -10,6 +10,7 @@ namespace refute::bisect {
 namespace {
 
 constexpr double kWidth = 1000, kLeft = 64, kRight = 980, kHeight = 640;
+constexpr std::size_t kLine = 105;  // characters of a headline that fit
 constexpr double kOwnTop = 84, kOwnBottom = 320, kApartTop = 390, kApartBottom = 590;
 
 std::string escaped(std::string_view text) {
@@ -110,7 +111,7 @@ std::string own_picture(const Report& r, const Across& across) {
   const double floor = axis.place(1);
   std::string svg = words_at(kLeft, kOwnTop - 12, "start",
                              "Own error of each stage over its floor: below the line is what "
-                             "rounding explains");
+                             "rounding explains; grey: not judged");
   svg += fmt::format("<rect class=\"b\" x=\"{}\" width=\"{}\" y=\"{:.1f}\" height=\"{:.1f}\"/>\n",
                      kLeft, kRight - kLeft, floor, kOwnBottom - floor);
   svg += grid(axis) + layers(r, across, kOwnTop, kOwnBottom);
@@ -129,8 +130,9 @@ std::string own_picture(const Report& r, const Across& across) {
                            own->relative, own->ratio));
     if (r.verdict.at != row.at) continue;
     const bool left = across.place(i) > kWidth / 2;
-    svg += words_at(across.place(i) + (left ? -10 : 10), y + 4, left ? "end" : "start",
-                    to_string(row.at), "n");
+    const double below = y < kOwnTop + 10 ? 18 : 4;  // clear of the top line
+    svg += words_at(across.place(i) + (left ? -10 : 10), y + below, left ? "end" : "start",
+                    to_string(row.at) + (std::isinf(own->ratio) ? ", infinitely" : ""), "n");
   }
   return svg;
 }
@@ -162,19 +164,22 @@ std::string apart_picture(const Report& r, const Across& across) {
                "noise of the predicted size makes of it");
   svg += grid(axis) + layers(r, across, kApartTop, kApartBottom);
   std::vector<std::pair<double, double>> total, predicted;
-  std::string dots;
+  std::string dots, infinite;
   for (std::size_t i = 0; i < r.rows.size(); ++i) {
     const StageRow& row = r.rows[i];
     if (row.predicted_total > 0) {
       predicted.emplace_back(across.place(i), axis.place(row.predicted_total));
     }
     if (!row.total || row.total->relative <= 0) continue;
+    if (!std::isfinite(row.total->relative) && infinite.empty()) {
+      infinite = words_at(across.place(i), kApartTop + 16, "start", "infinitely from here on");
+    }
     total.emplace_back(across.place(i), axis.place(row.total->relative));
     dots += dot(across.place(i), total.back().second, "a", 2.5,
                 fmt::format("{}: apart by {:.3g}, cosine {:.7f}", to_string(row.at),
                             row.total->relative, row.total->cosine));
   }
-  return svg + line_of(predicted, "p") + line_of(total, "l") + dots;
+  return svg + line_of(predicted, "p") + line_of(total, "l") + dots + infinite;
 }
 
 }  // namespace
@@ -191,8 +196,11 @@ std::string report_svg(const Report& r) {
       ".b{fill:#2a9d4a;fill-opacity:.15}.d{fill:#3478c8;fill-opacity:.8}.r{fill:#d62828}"
       ".u{fill:#999}.a{fill:#8a5cc8}.l{fill:none;stroke:#8a5cc8}"
       ".p{fill:none;stroke:#777;stroke-dasharray:5 4}</style>\n";
-  svg += words_at(kLeft, 26, "start", tensor::printable(r.verdict.headline), "h");
-  svg += words_at(kLeft, 46, "start",
+  const std::string headline = tensor::printable(r.verdict.headline);
+  const std::size_t cut = headline.size() <= kLine ? headline.size() : headline.rfind(' ', kLine);
+  svg += words_at(kLeft, 20, "start", headline.substr(0, cut), "h");
+  if (cut < headline.size()) svg += words_at(kLeft, 37, "start", headline.substr(cut + 1), "h");
+  svg += words_at(kLeft, 53, "start",
                   fmt::format("good: {}, bad: {}", tensor::printable(r.good.name),
                               tensor::printable(r.bad.name)));
   return svg + own_picture(r, across) + apart_picture(r, across) + "</svg>\n";

@@ -31,6 +31,7 @@ std::string judgement(const StageRow& row, const Verdict& verdict) {
   std::string text = own->exceeds() ? "ABOVE ITS FLOOR" : "";
   if (row.good && row.good->exceeds()) text += text.empty() ? "good end ABOVE" : ", good end too";
   if (row.weights && row.weights->exceeds()) text += text.empty() ? "WEIGHTS" : ", weights";
+  if (unexplained(row)) text += text.empty() ? "MORE THAN NOISE" : ", more than noise";
   const bool named = verdict.at == row.at;
   return named ? (text.empty() ? "<- named" : text + " <- first") : text;
 }

@@ -67,6 +67,9 @@ Value row_value(const StageRow& row) {
   if (row.own() == nullptr) v.set("not_judged", row.unjudged);
   if (row.total) v.set("total", distance_value(*row.total));
   if (row.implementation) v.set("implementation", distance_value(*row.implementation));
+  if (row.good_implementation) {
+    v.set("good_implementation", distance_value(*row.good_implementation));
+  }
   if (row.quantisation) v.set("quantisation", distance_value(*row.quantisation));
   if (row.weights) {
     v.set("weights", Value::Map{{"types", row.weights->types},
@@ -74,6 +77,7 @@ Value row_value(const StageRow& row) {
                                 {"band", number(row.weights->band)},
                                 {"output", number(row.weights->output)}});
   }
+  if (row.predicted_rounding > 0) v.set("predicted_rounding", number(row.predicted_rounding));
   if (row.predicted_total > 0) {
     v.set("predicted_total", number(row.predicted_total));
     v.set("predicted_cosine", number(row.predicted_cosine));

@@ -34,10 +34,13 @@ struct StageRow {
   std::string unjudged = {};                    ///< why neither is there
   std::optional<Distance> total = {};           ///< bad from good
   std::optional<Distance> implementation = {};  ///< bad from the reference on the bad end's weights
-  std::optional<Distance> quantisation = {};    ///< that reference from good, with other weights
+  std::optional<Distance> good_implementation = {};  ///< good from the reference on its weights
+  std::optional<Distance> quantisation = {};  ///< that reference from good, with other weights
   std::optional<QuantisationError> weights = {};
   double predicted_total = 0;  ///< what noise of the predicted size makes of `total`; 0: not known
   double predicted_cosine = 1;
+  /// What noise of rounding alone, without that of weights, makes of both implementations.
+  double predicted_rounding = 0;
 
   /// The larger of `alone` and `in_place`; null without either.
   const OwnError* own() const;

@@ -124,6 +124,7 @@ class Truth {
       case attn_scores:
         return scores_truth(shape(), in_.in[0], in_.keys, a_);
       case attn_softmax:
+        if (!in_.keys.empty()) return softmax_of_queries_truth(shape(), in_.in[0], in_.keys, a_);
         return softmax_truth(shape(), in_.in[0], a_);
       case Stage::attention:
         return attended();

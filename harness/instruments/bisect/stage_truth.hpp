@@ -25,7 +25,8 @@ struct StageInputs {
   std::span<const std::uint32_t> tokens;
   std::size_t past = 0;                    ///< tokens before these
   std::vector<std::span<const float>> in;  ///< in the order of forward::stage_inputs()
-  /// Of all tokens so far, [past + tokens, kv_heads * head_dim]; read by scores and attention.
+  /// Of all tokens so far, [past + tokens, kv_heads * head_dim]; read by scores and attention, and
+  /// by the softmax where `in` has queries for it, because the scores are not known.
   std::span<const float> keys, values;
   /// What the product read to which qkv_bias adds, where it is known: most engines add the bias
   /// inside that product, whose sum was never stored.

@@ -1,5 +1,6 @@
 #include "harness/instruments/bisect/truth_attention.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
@@ -71,7 +72,7 @@ StageTruth scores_truth(const AttentionShape& s, std::span<const float> q, std::
         truth.value[at] = sum * scale;
         truth.bound[at] = scale * sums_bound(a, s.head_dim, std::sqrt(squares), sum) +
                           scale * inputs_bound(a, std::sqrt(squares)) +
-                          scaling * std::abs(sum * scale);
+                          scaling * std::abs(sum * scale) + scale * a.least_between();
       }
     }
   }
@@ -102,6 +103,27 @@ StageTruth softmax_truth(const AttentionShape& s, std::span<const float> scores,
     for (std::size_t i = 0; i < truth.value.size(); ++i) truth.bound[i] = 0x1p-44 * truth.value[i];
   }
   add_output_rounding(truth, a);
+  return truth;
+}
+
+StageTruth softmax_of_queries_truth(const AttentionShape& s, std::span<const float> q,
+                                    std::span<const float> k, const Arithmetic& a) {
+  const StageTruth scores = scores_truth(s, q, k, a);
+  const std::vector<float> stored(scores.value.begin(), scores.value.end());
+  StageTruth truth = softmax_truth(s, stored, a);
+  std::vector<double> off(s.keys);
+  for (std::size_t row = 0; row < s.heads * s.tokens; ++row) {
+    const std::size_t seen = s.visible(row % s.tokens), begin = row * s.keys;
+    double most = 0;
+    for (std::size_t j = 0; j < seen; ++j) {
+      off[j] = scores.bound[begin + j] + 0x1p-24 * std::abs(scores.value[begin + j]);
+      most = std::max(most, off[j]);
+    }
+    // One exponent moves by its own error, their sum by at most the largest.
+    for (std::size_t j = 0; j < seen; ++j) {
+      truth.bound[begin + j] += truth.value[begin + j] * std::expm1(off[j] + most);
+    }
+  }
   return truth;
 }
 

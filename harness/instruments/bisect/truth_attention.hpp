@@ -23,6 +23,9 @@ StageTruth scores_truth(const AttentionShape& shape, std::span<const float> q,
                         std::span<const float> k, const Arithmetic& arithmetic);
 StageTruth softmax_truth(const AttentionShape& shape, std::span<const float> scores,
                          const Arithmetic& arithmetic);
+/// Both at once, where the scores are not known: off by what theirs may be off by as well.
+StageTruth softmax_of_queries_truth(const AttentionShape& shape, std::span<const float> q,
+                                    std::span<const float> k, const Arithmetic& arithmetic);
 StageTruth mix_truth(const AttentionShape& shape, std::span<const float> probabilities,
                      std::span<const float> v, const Arithmetic& arithmetic);
 

@@ -53,7 +53,9 @@ StageTruth norm_truth(std::span<const float> x, std::span<const float> weight, d
     for (std::size_t i = 0; i < cols; ++i) {
       const double value = static_cast<double>(weight[i]) * x[row + i] / root;
       truth.value[row + i] = value;
-      truth.bound[row + i] = relative * std::abs(value);
+      // x / root may be stored, and x known only as it was.
+      truth.bound[row + i] = relative * std::abs(value) +
+                             std::abs(weight[i]) * (a.least_between() + a.least_input() / root);
     }
   }
   add_output_rounding(truth, a);
@@ -77,7 +79,8 @@ StageTruth add_truth(std::span<const float> x, std::span<const float> y, const A
   for (std::size_t i = 0; i < x.size(); ++i) {
     truth.value[i] = static_cast<double>(x[i]) + y[i];
     truth.bound[i] = unit_of(a) * std::abs(truth.value[i]) +
-                     a.inputs() * (std::abs(static_cast<double>(x[i])) + std::abs(y[i]));
+                     a.inputs() * (std::abs(static_cast<double>(x[i])) + std::abs(y[i])) +
+                     2 * a.least_input();
   }
   add_output_rounding(truth, a);
   return truth;
@@ -88,7 +91,8 @@ StageTruth multiply_truth(std::span<const float> x, std::span<const float> y, co
   StageTruth truth = of_size(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     truth.value[i] = static_cast<double>(x[i]) * y[i];
-    truth.bound[i] = (unit_of(a) + 2 * a.inputs()) * std::abs(truth.value[i]);
+    truth.bound[i] = (unit_of(a) + 2 * a.inputs()) * std::abs(truth.value[i]) +
+                     a.least_input() * (std::abs(static_cast<double>(x[i])) + std::abs(y[i]));
   }
   add_output_rounding(truth, a);
   return truth;
@@ -102,7 +106,8 @@ StageTruth silu_truth(std::span<const float> x, const Arithmetic& a) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double v = x[i];
     truth.value[i] = v / (1 + std::exp(-v));
-    truth.bound[i] = relative * std::abs(truth.value[i]) + 1.1 * a.inputs() * std::abs(v);
+    truth.bound[i] = relative * std::abs(truth.value[i]) + 1.1 * a.inputs() * std::abs(v) +
+                     a.least_between() * std::abs(v) + 1.1 * a.least_input();
     if (!a.exact_sums) truth.bound[i] += 0x1p-126 * std::abs(v);
   }
   add_output_rounding(truth, a);
@@ -124,9 +129,12 @@ StageTruth rope_truth(std::span<const float> x, const Positions& at, const Arith
       // Cosine and sine stored, two products and their sum; and a frequency of a few ulp.
       const double products = 4 * unit_of(a) + 2 * between(a) + a.inputs(),
                    turn = 8 * unit_of(a) * angle;
-      truth.bound[j] = products * (std::abs(x[j] * c) + std::abs(x[k] * s)) +
+      // The same, of values that are subnormal when stored.
+      const double least = a.least_between() * (std::abs(x[j]) + std::abs(x[k]) + 2) +
+                           a.least_input() * (std::abs(c) + std::abs(s));
+      truth.bound[j] = least + products * (std::abs(x[j] * c) + std::abs(x[k] * s)) +
                        turn * (std::abs(x[j] * s) + std::abs(x[k] * c));
-      truth.bound[k] = products * (std::abs(x[k] * c) + std::abs(x[j] * s)) +
+      truth.bound[k] = least + products * (std::abs(x[k] * c) + std::abs(x[j] * s)) +
                        turn * (std::abs(x[k] * s) + std::abs(x[j] * c));
     }
   }

@@ -42,6 +42,12 @@ Dot dot(const float* a, const float* b, std::size_t n) {
   return {folded(sums), std::sqrt(folded(squares))};
 }
 
+double norm_of(const float* w, std::size_t n) {
+  double squares = 0;
+  for (std::size_t i = 0; i < n; ++i) squares += static_cast<double>(w[i]) * w[i];
+  return std::sqrt(squares);
+}
+
 /// The standard deviation of what 8-bit inputs add to one sum: each block of a row has a step of
 /// its largest value over 127, an error uniform in half of it, and √Σw² of the weights that meet
 /// it.
@@ -80,14 +86,17 @@ StageTruth product_truth(std::span<const float> x, std::size_t rows,
   kernels::attention_parallel((outputs + kPiece - 1) / kPiece, threads, [&](std::size_t piece) {
     const std::size_t end = std::min(outputs, (piece + 1) * kPiece);
     for (std::size_t n = piece * kPiece; n < end; ++n) {
+      // What it costs that inputs which are subnormal in the storage were rounded.
+      const double subnormal =
+          a.least_input() < 0x1p-100 ? 0 : a.least_input() * norm_of(columns[n], inputs);
       for (std::size_t t = 0; t < rows; ++t) {
         const auto row = x.subspan(t * inputs, inputs);
         const Dot d = dot(row.data(), columns[n], inputs);
         const std::size_t i = t * outputs + n;
         truth.value[i] = d.value;
         truth.terms[i] = d.terms;
-        truth.bound[i] =
-            sums * (d.terms + std::abs(d.value)) + metrics::kSixDeviations * a.inputs() * d.terms;
+        truth.bound[i] = sums * (d.terms + std::abs(d.value)) +
+                         metrics::kSixDeviations * (a.inputs() * d.terms + subnormal);
         if (a.eight_bit_block != 0) {
           truth.bound[i] += 6 * eight_bit_deviation(row, columns[n], a.eight_bit_block);
         }

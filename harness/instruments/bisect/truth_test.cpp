@@ -74,6 +74,33 @@ TEST_CASE("every path keeps the floor of the arithmetic that it declares, at eve
   }
 }
 
+TEST_CASE("intermediates that are subnormal in f16 are given what storing them costs") {
+  // As transformers computes a norm in f16: x / root is stored, then multiplied by the weight.
+  const Arithmetic a = {.storage = Format::f16, .fused = true};
+  std::vector<float> x = {64, 64, 64, 64}, weight(4, 8), got(4);
+  for (int i = 1; i < 64; ++i) {
+    x[3] = std::ldexp(1.0f + static_cast<float>(i) / 64, -13);
+    const double root = std::sqrt((3 * 64.0 * 64.0 + double{x[3]} * x[3]) / 4);
+    for (std::size_t j = 0; j < 4; ++j) {
+      got[j] = static_cast<float>(nearest(Format::f16, 8 * nearest(Format::f16, x[j] / root)));
+    }
+    CHECK_FALSE(own_error(got, norm_truth(x, weight, 0, a)).exceeds());
+    got[3] += 0x1p-20f;
+    CHECK(own_error(got, norm_truth(x, weight, 0, a)).exceeds());
+  }
+  // RoPE whose products are subnormal.
+  const std::vector<double> still = {0.001};
+  for (int i = 1; i < 64; ++i) {
+    const std::vector<float> pair = {std::ldexp(1.0f, -16), std::ldexp(static_cast<float>(i), -22)};
+    const double c = nearest(Format::f16, std::cos(0.001)),
+                 s = nearest(Format::f16, std::sin(0.001));
+    const auto h = [](double v) { return nearest(Format::f16, v); };
+    const std::vector<float> turned = {static_cast<float>(h(h(pair[0] * c) - h(pair[1] * s))),
+                                       static_cast<float>(h(h(pair[1] * c) + h(pair[0] * s)))};
+    CHECK_FALSE(own_error(turned, rope_truth(pair, {1, 1, 1, still}, a)).exceeds());
+  }
+}
+
 TEST_CASE("an element that is off by a little more than its bound is found, at every stage") {
   const DecoderModel model = open_model("qwen3-4");
   End end;

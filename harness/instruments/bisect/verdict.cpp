@@ -73,10 +73,9 @@ Verdict wrong_stage(const Evidence& evidence, const StageRow& row) {
   v.only_in_place = row.alone && !above(row.alone);
   const OwnError& e = above(row.alone) ? *row.alone : *row.in_place;
   v.headline = fmt::format(
-      "wrong: {} is the first stage above its floor; its own error is {:.3g}, "
-      "{}",
-      to_string(row.at), e.relative,
-      e.non_finite != 0 ? "with values that are not finite" : times(e.ratio));
+      "wrong: {} is the first stage above its floor; {}", to_string(row.at),
+      e.non_finite != 0 ? fmt::format("{} of its {} values are not finite", e.non_finite, e.count)
+                        : fmt::format("its own error is {:.3g}, {}", e.relative, times(e.ratio)));
   v.why.push_back(own_error_text(e));
   const auto before =
       std::count_if(rows.data(), &row, [](const StageRow& r) { return r.own() == nullptr; });
@@ -120,8 +119,9 @@ Verdict wrong_weights(const StageRow& row) {
 
 Verdict other_run(const Symptom& s) {
   Verdict v{.kind = VerdictKind::other_run, .at = {}, .headline = {}, .why = {}};
-  v.headline = fmt::format("not reproduced: the failing run said token {}, this one says {}",
-                           *s.reported, s.bad.decided() ? fmt::format("{}", s.bad.token()) : "NaN");
+  v.headline = fmt::format(
+      "not reproduced: the failing run said token {} after the prompt, this one says {}",
+      *s.reported, s.first.decided() ? fmt::format("{}", s.first.token()) : "NaN");
   v.why.push_back("what was traced is not what failed: another path, other weights, other tokens");
   return v;
 }
@@ -167,6 +167,44 @@ Verdict noise(const Evidence& e, std::size_t judged) {
   return v;
 }
 
+const StageRow* first_unexplained(const std::vector<StageRow>& rows) {
+  const auto at = std::ranges::find_if(rows, unexplained);
+  return at == rows.end() ? nullptr : &*at;
+}
+
+/// What could be judged is right, and yet an end is somewhere else: whatever it is, it is no noise.
+Verdict more_than_noise(const Evidence& e, const StageRow& row, std::size_t judged) {
+  Verdict v{.kind = VerdictKind::not_judged, .at = {}, .headline = {}, .why = {}};
+  const auto apart = [](const StageRow& r) {
+    const bool good =
+        r.good_implementation &&
+        !(r.implementation && r.implementation->relative >= r.good_implementation->relative);
+    return fmt::format(
+        "the {} end is {:.3g} from the reference, {:.2g} times what rounding makes "
+        "of it",
+        good ? "good" : "bad", (good ? *r.good_implementation : *r.implementation).relative,
+        times_predicted(r));
+  };
+  v.headline =
+      fmt::format("not judged: more than noise from {} on: {}", to_string(row.at), apart(row));
+  const auto most = std::ranges::max_element(e.rows, {}, times_predicted);
+  if (&*most != &row) {
+    v.why.push_back(fmt::format("the furthest is {}: {}", to_string(most->at), apart(*most)));
+  }
+  v.why.push_back(
+      fmt::format("{} of {} stages of the bad end could be judged and are at or below "
+                  "their floor",
+                  judged, e.rows.size()));
+  const auto first =
+      std::ranges::find_if(e.rows, [](const StageRow& r) { return r.own() == nullptr; });
+  if (first != e.rows.end()) {
+    v.why.push_back(
+        fmt::format("the first that could not is {}: {}", to_string(first->at), first->unjudged));
+  }
+  v.why.push_back(decision_text(e));
+  return v;
+}
+
 /// Captures without a model: where they first differ, which says where to begin and not who is
 /// wrong.
 Verdict inherited_only(const Evidence& e) {
@@ -194,15 +232,15 @@ Verdict inherited_only(const Evidence& e) {
 }
 
 Verdict not_judged(const Evidence& e, std::size_t judged) {
-  if (std::ranges::none_of(e.rows,
-                           [](const StageRow& r) { return r.implementation.has_value(); })) {
-    return inherited_only(e);
-  }
+  if (!e.with_model) return inherited_only(e);
   Verdict v{.kind = VerdictKind::not_judged, .at = {}, .headline = {}, .why = {}};
-  v.headline = fmt::format(
-      "not judged: {} of {} stages are at or below their floor, and of the "
-      "others too little was captured",
-      judged, e.rows.size());
+  v.headline =
+      judged == 0
+          ? fmt::format("not judged: too little was captured of all {} stages", e.rows.size())
+          : fmt::format(
+                "not judged: {} of {} stages are at or below their floor, and of the "
+                "others too little was captured",
+                judged, e.rows.size());
   const auto first =
       std::ranges::find_if(e.rows, [](const StageRow& r) { return r.own() == nullptr; });
   v.why.push_back(fmt::format("the first is {}: {}", to_string(first->at), first->unjudged));
@@ -219,7 +257,15 @@ bool Symptom::differs() const {
 }
 
 bool Symptom::reproduced() const {
-  return !reported || !known || (bad.decided() && bad.token() == *reported);
+  return !reported || !known || (first.decided() && first.token() == *reported);
+}
+
+std::optional<Error> refuse_reported(std::optional<std::uint32_t> reported,
+                                     const DecoderConfig& config) {
+  if (!reported || *reported < config.vocab) return std::nullopt;
+  return Error{fmt::format("token {} is none of this model's {}: no run of it said that", *reported,
+                           config.vocab),
+               "--says is the id of the token that the failing run gave right after the prompt"};
 }
 
 ExitCode exit_code(VerdictKind kind) {
@@ -240,6 +286,21 @@ ExitCode exit_code(VerdictKind kind) {
   return ExitCode::internal;
 }
 
+double times_predicted(const StageRow& row) {
+  if (!(row.predicted_rounding > 0) || std::isinf(row.predicted_rounding)) return 0;
+  double most = 0;
+  for (const auto& end : {row.implementation, row.good_implementation}) {
+    if (!end) continue;
+    const double times = end->relative / row.predicted_rounding;
+    most = std::isnan(times) ? INFINITY : std::max(most, times);
+  }
+  return most;
+}
+
+bool unexplained(const StageRow& row) {
+  return !(times_predicted(row) <= kUnexplained);
+}
+
 Verdict conclude(const Evidence& e) {
   if (!e.symptom.reproduced()) return other_run(e.symptom);
   if (e.good_unrepeated) return not_repeatable("good", *e.good_unrepeated);
@@ -252,6 +313,7 @@ Verdict conclude(const Evidence& e) {
   if (weights != e.rows.end()) return wrong_weights(*weights);
   const auto judged = static_cast<std::size_t>(
       std::ranges::count_if(e.rows, [](const StageRow& r) { return r.own() != nullptr; }));
+  if (const StageRow* row = first_unexplained(e.rows)) return more_than_noise(e, *row, judged);
   if (judged == e.rows.size() && judged != 0) return noise(e, judged);
   return not_judged(e, judged);
 }
