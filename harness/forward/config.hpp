@@ -59,8 +59,8 @@ struct DecoderConfig {
   bool operator==(const DecoderConfig&) const = default;
 };
 
-/// From the content of config.json, whose name its errors leave to the caller. tied_head and vocab are the file's words; qkv_bias is true for
-/// Qwen2 whatever it says, as in the models' code.
+/// From the content of config.json, whose name its errors leave to the caller. tied_head and vocab
+/// are the file's words; qkv_bias is true for Qwen2 whatever it says, as in the models' code.
 Result<DecoderConfig> config_from_hf(const Value& json);
 
 /// From GGUF's metadata. vocab, tied_head and qkv_bias are not there: they follow from the tensors.
