@@ -39,7 +39,7 @@ class Session {
     const Job& job = context.job();
     if (job.arm != Arm::mutant) return;
     const auto all = mutants::parity_command_mutants();
-    const auto at = std::ranges::find(all, job.mutant.text, &mutants::CommandMutant::name);
+    const auto at = std::ranges::find(all, job.mutant.text, &mutants::ParityCommandMutant::name);
     if (at == all.end()) throw worker::JobError("no command is called `" + job.mutant.text + "`");
     spoil_ = at->spoil;
   }

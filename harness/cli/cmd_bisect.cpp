@@ -43,12 +43,12 @@ struct Arguments {
   }
 };
 
-Refusal bad_option(std::string what, std::string hint) {
+ModelRefusal bad_option(std::string what, std::string hint) {
   return {ExitCode::usage, "bad-option", {std::move(what), std::move(hint)}};
 }
 
 /// Options that do not belong together.
-std::optional<Refusal> refuse_mix(const Arguments& a) {
+std::optional<ModelRefusal> refuse_mix(const Arguments& a) {
   if (a.format != "text" && a.format != "json")
     return bad_option("--format wants text or json", "");
   if (a.of_captures()) {
@@ -81,12 +81,12 @@ std::optional<Refusal> refuse_mix(const Arguments& a) {
   return std::nullopt;
 }
 
-Result<DecoderModel, Refusal> open_model(const Arguments& a, const std::string& path) {
+Result<DecoderModel, ModelRefusal> open_model(const Arguments& a, const std::string& path) {
   auto model =
       DecoderModel::open(path, {.resident_bytes = static_cast<std::size_t>(a.memory_mib) << 20,
                                 .threads = a.threads(),
                                 .config_of = a.original});
-  if (!model) return Refusal{ExitCode::usage, "bad-model", model.error()};
+  if (!model) return ModelRefusal{ExitCode::usage, "bad-model", model.error()};
   return *std::move(model);
 }
 
@@ -95,7 +95,7 @@ struct Models {
   std::optional<DecoderModel> model, original;
 };
 
-std::optional<Refusal> open_models(const Arguments& a, Models& models) {
+std::optional<ModelRefusal> open_models(const Arguments& a, Models& models) {
   if (a.what.size() != 2) {
     auto model = open_model(a, a.what[0]);
     if (!model) return model.error();
@@ -108,22 +108,22 @@ std::optional<Refusal> open_models(const Arguments& a, Models& models) {
   return std::nullopt;
 }
 
-Result<std::vector<std::uint32_t>, Refusal> tokens_of(const Arguments& a,
-                                                      const DecoderModel& model) {
+Result<std::vector<std::uint32_t>, ModelRefusal> tokens_of(const Arguments& a,
+                                                           const DecoderModel& model) {
   if (a.prompt.empty()) {
     auto tokens = parse_tokens(a.tokens);
     if (!tokens) return bad_option(tokens.error().what, tokens.error().hint);
     return *std::move(tokens);
   }
   auto tokenizer = forward::tokenizer_of(model);
-  if (!tokenizer) return Refusal{ExitCode::usage, "no-tokenizer", tokenizer.error()};
+  if (!tokenizer) return ModelRefusal{ExitCode::usage, "no-tokenizer", tokenizer.error()};
   auto tokens = encode(*tokenizer, a.prompt);
   if (!tokens) return bad_option(tokens.error().what, tokens.error().hint);
   return *std::move(tokens);
 }
 
-Result<End, Refusal> end_of(const char* option, const std::string& text, const DecoderModel& model,
-                            unsigned threads) {
+Result<End, ModelRefusal> end_of(const char* option, const std::string& text,
+                                 const DecoderModel& model, unsigned threads) {
   End end;
   end.model = &model;
   end.path.name = oracle_of(model);
@@ -137,22 +137,22 @@ Result<End, Refusal> end_of(const char* option, const std::string& text, const D
   }
   if (const auto refusal = refuse_path(end.path, model)) {
     const bool finding = refusal->code == "unsupported-head-dim";
-    return Refusal{finding ? ExitCode::findings : ExitCode::usage,
-                   refusal->code,
-                   {fmt::format("{}: {}", option, refusal->error.what), refusal->error.hint}};
+    return ModelRefusal{finding ? ExitCode::findings : ExitCode::usage,
+                        refusal->code,
+                        {fmt::format("{}: {}", option, refusal->error.what), refusal->error.hint}};
   }
   return end;
 }
 
 /// What could not be run because of how it was asked for, or because a file was changed meanwhile.
-Refusal failed(const Error& error, const Models& models) {
+ModelRefusal failed(const Error& error, const Models& models) {
   const bool damaged =
       (models.model && models.model->damaged()) || (models.original && models.original->damaged());
-  return damaged ? Refusal{ExitCode::no_verdict, "failed", error}
-                 : Refusal{ExitCode::usage, "cannot-bisect", error};
+  return damaged ? ModelRefusal{ExitCode::no_verdict, "failed", error}
+                 : ModelRefusal{ExitCode::usage, "cannot-bisect", error};
 }
 
-Result<Report, Refusal> bisect_two_paths(const Arguments& a, const Models& models) {
+Result<Report, ModelRefusal> bisect_two_paths(const Arguments& a, const Models& models) {
   bisect::PathRequest request;
   const DecoderModel& good_model = models.original ? *models.original : *models.model;
   auto good = end_of("--good", a.good, good_model, a.threads());
@@ -172,12 +172,12 @@ Result<Report, Refusal> bisect_two_paths(const Arguments& a, const Models& model
   return *std::move(report);
 }
 
-Result<Report, Refusal> bisect_two_captures(const Arguments& a, const Models& models) {
+Result<Report, ModelRefusal> bisect_two_captures(const Arguments& a, const Models& models) {
   const std::size_t first = a.what.size() - 2;
   std::vector<CapturedRun> runs;
   for (std::size_t i = first; i < a.what.size(); ++i) {
     auto run = CapturedRun::open(a.what[i]);
-    if (!run) return Refusal{ExitCode::usage, "bad-capture", run.error()};
+    if (!run) return ModelRefusal{ExitCode::usage, "bad-capture", run.error()};
     runs.push_back(*std::move(run));
   }
   const bisect::CaptureRequest request = {.good = &runs[0],

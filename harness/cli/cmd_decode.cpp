@@ -36,10 +36,10 @@ struct Shortfall {
 };
 
 /// There is no forward pass for a GPU here; one that is asked for is refused, or named as missing.
-Result<Shortfall, Refusal> shortfall_of(const Arguments& a) {
+Result<Shortfall, ModelRefusal> shortfall_of(const Arguments& a) {
   if (a.device == "auto" || a.device == "cpu") return Shortfall{};
   if (a.device != "cuda") {
-    return Refusal{
+    return ModelRefusal{
         ExitCode::usage,
         "bad-option",
         {fmt::format("--device {}: wants one of auto, cpu, cuda", tensor::printable(a.device)),
@@ -50,10 +50,10 @@ Result<Shortfall, Refusal> shortfall_of(const Arguments& a) {
       cuda.device ? Fallback::abi : Fallback::no_gpu,
       cuda.device ? "this build runs no model on a GPU" : "no CUDA device: " + cuda.because};
   if (a.allow_fallback) return shortfall;
-  return Refusal{ExitCode::usage,
-                 std::string(to_string(shortfall.fallback)),
-                 {"--device cuda cannot be met: " + shortfall.reason,
-                  "--allow-fallback runs naive attention on the CPU instead and says so"}};
+  return ModelRefusal{ExitCode::usage,
+                      std::string(to_string(shortfall.fallback)),
+                      {"--device cuda cannot be met: " + shortfall.reason,
+                       "--allow-fallback runs naive attention on the CPU instead and says so"}};
 }
 
 std::vector<std::uint32_t> tokens_of(const DecodeReport& r) {

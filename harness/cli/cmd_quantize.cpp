@@ -145,8 +145,8 @@ int run_quantize(const Arguments& a) {
   if (!a.device.empty() && a.device != "cpu" && a.device != "cuda")
     return usage(fmt::format("--device {}: wants cpu or cuda", a.device));
   if (a.device == "cuda") {
-    const Refusal refusal = cuda_refusal(is_fp8(options), a.format,
-                                         std::getenv("REFUTE_CUDA_SM_OVERRIDE"), find_cuda());
+    const DeviceRefusal refusal = cuda_refusal(is_fp8(options), a.format,
+                                               std::getenv("REFUTE_CUDA_SM_OVERRIDE"), find_cuda());
     return fail(refusal.code, {refusal.message, ""});
   }
   auto model = tensor::ModelFile::open(a.input);

@@ -25,8 +25,8 @@ std::optional<int> sm_from(const char* text) {
 
 }  // namespace
 
-Refusal cuda_refusal(bool fp8, const std::string& format, const char* sm_override,
-                     const instruments::CudaPresence& cuda) {
+DeviceRefusal cuda_refusal(bool fp8, const std::string& format, const char* sm_override,
+                           const instruments::CudaPresence& cuda) {
   const auto sm = sm_from(sm_override);
   if (!sm) {
     return {

@@ -47,7 +47,7 @@ Result<ExecutionPath> path_of(const ModelRunOptions& o, const forward::DecoderMo
                        o.jobs != 0 ? o.jobs : std::max(1u, std::thread::hardware_concurrency())};
 }
 
-Refusal bad_option(const Error& error) {
+ModelRefusal bad_option(const Error& error) {
   return {ExitCode::usage, "bad-option", error};
 }
 
@@ -93,7 +93,7 @@ Result<std::vector<std::uint32_t>> parse_tokens(const std::string& text) {
   return tokens;
 }
 
-Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
+Result<ModelRun, ModelRefusal> open_model_run(const ModelRunOptions& o) {
   if (o.format != "text" && o.format != "json") {
     return bad_option({"--format wants text or json", ""});
   }
@@ -104,11 +104,11 @@ Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
   options.resident_bytes = static_cast<std::size_t>(o.memory_mib) << 20;
   options.threads = o.jobs != 0 ? o.jobs : std::max(1u, std::thread::hardware_concurrency());
   auto model = forward::DecoderModel::open(o.model, options);
-  if (!model) return Refusal{ExitCode::usage, "bad-model", model.error()};
+  if (!model) return ModelRefusal{ExitCode::usage, "bad-model", model.error()};
   std::optional<tokenizer::BpeTables> tokenizer;
   if (!o.prompt.empty()) {
     auto read = forward::tokenizer_of(*model);
-    if (!read) return Refusal{ExitCode::usage, "no-tokenizer", read.error()};
+    if (!read) return ModelRefusal{ExitCode::usage, "no-tokenizer", read.error()};
     tokenizer = *std::move(read);
   }
   auto tokens = tokenizer ? encode(*tokenizer, o.prompt) : parse_tokens(o.tokens);
@@ -118,12 +118,13 @@ Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& o) {
   if (const auto refusal = forward::refuse_path(*path, *model)) {
     // A head_dim that a kernel refuses is a finding about the model; the rest is how it was asked.
     const bool finding = refusal->code == "unsupported-head-dim";
-    return Refusal{finding ? ExitCode::findings : ExitCode::usage, refusal->code, refusal->error};
+    return ModelRefusal{finding ? ExitCode::findings : ExitCode::usage, refusal->code,
+                        refusal->error};
   }
   return ModelRun{*std::move(model), *std::move(tokens), *path, std::move(tokenizer)};
 }
 
-int print_refusal(const Refusal& refusal, bool json) {
+int print_refusal(const ModelRefusal& refusal, bool json) {
   fmt::print(stderr, "refute: {}\n", refusal.error.what);
   if (!refusal.error.hint.empty()) fmt::print(stderr, "  {}\n", refusal.error.hint);
   if (json) {

@@ -41,7 +41,7 @@ struct ModelRun {
 };
 
 /// Why a command does not run: printed on stderr, and with --json as a record on stdout too.
-struct Refusal {
+struct ModelRefusal {
   ExitCode exit = ExitCode::usage;
   std::string code;  ///< one word for machines
   Error error;
@@ -49,9 +49,9 @@ struct Refusal {
 
 /// Opens the model and decides the path; --path auto is the oracle of the model. Refuses what the
 /// path cannot run.
-Result<ModelRun, Refusal> open_model_run(const ModelRunOptions& options);
+Result<ModelRun, ModelRefusal> open_model_run(const ModelRunOptions& options);
 
-int print_refusal(const Refusal& refusal, bool json);
+int print_refusal(const ModelRefusal& refusal, bool json);
 
 /// attn_impl, kernel_source where flash2 ran, path and its fingerprint.
 void set_path_members(Value& record, const ModelRun& run);

@@ -88,7 +88,7 @@ Value row_value(const StageDiffRow& row) {
                             {"shape", shape}};
   if (row.values) {
     set_values(record, *row.values);
-    const WorstRow& worst = row.values->worst_row;
+    const WorstStageRow& worst = row.values->worst_row;
     record.set("worst_row", Value::Map{{"row", std::uint64_t{worst.row}},
                                        {"relative_error", number(worst.relative_error)}});
     record.set("top", places_value(row.values->top));

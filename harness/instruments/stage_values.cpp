@@ -28,7 +28,7 @@ struct ChunkSums {
   bool same_bits = true;
   metrics::Census a, b;
   std::optional<std::size_t> mask_mismatch;
-  WorstRow worst;
+  WorstStageRow worst;
 };
 
 /// What run_error() gives, of finite values whose difference is beyond f32.

@@ -25,7 +25,7 @@ struct ValuePlace {
   bool operator==(const ValuePlace&) const = default;
 };
 
-struct WorstRow {
+struct WorstStageRow {
   std::size_t row = 0;
   metrics::Metric relative_error = metrics::Undefined::empty;
 };
@@ -45,7 +45,7 @@ struct StageValues {
   metrics::Metric relative_error = metrics::Undefined::empty;  ///< ‖b - a‖ / ‖a‖
   metrics::Metric cosine = metrics::Undefined::empty;
   metrics::Metric norm_ratio = metrics::Undefined::empty;  ///< ‖b‖ / ‖a‖
-  WorstRow worst_row;           ///< of rows of StageValueOptions::row values
+  WorstStageRow worst_row;      ///< of rows of StageValueOptions::row values
   std::vector<ValuePlace> top;  ///< places that differ, the furthest first, then by index
 
   std::uint64_t non_finite() const;  ///< of both sides
